@@ -37,8 +37,8 @@ _UNFORESEEN = (Exception, pl.exceptions.PanicException)  # a panic of polars is 
 
 @dataclass(frozen=True)
 class Decoded:
-    """`rows`: RAW_TABLES[topic name], a row an accepted event; `rejects`: REJECTS, a row an event
-    set aside.
+    """`rows`: RAW_TABLES[topic name], one row per accepted event; `rejects`: REJECTS, one row per
+    event set aside.
 
     Both in the batch's order; together they are all of its records, each of which is one event, or,
     batched, several. For a topic that the contract does not know `rows` has no columns.

@@ -105,7 +105,7 @@ def outdated_sentence(lake: Lake) -> str | None:
 
 
 def row_counts(lake: Lake) -> pl.DataFrame:
-    """A row a topic with records: kafka_topic, rows, rejects, landed_at (the last)."""
+    """One row per topic with records: kafka_topic, rows, rejects, landed_at (the last)."""
     return lake.sql(
         "SELECT kafka_topic, sum(rows)::BIGINT AS rows, sum(rejects)::BIGINT AS rejects, max(landed_at) AS landed_at "
         "FROM raw.ledger GROUP BY 1 ORDER BY 1"
@@ -113,7 +113,7 @@ def row_counts(lake: Lake) -> pl.DataFrame:
 
 
 def reject_counts(lake: Lake) -> pl.DataFrame:
-    """A row a topic and reason: kafka_topic, reason, records, replayed, first_at, last_at."""
+    """One row per topic and reason: kafka_topic, reason, records, replayed, first_at, last_at."""
     return lake.sql(
         "SELECT kafka_topic, reason, count(*) AS records, count(replayed_at) AS replayed, "
         "min(ingested_at) AS first_at, max(ingested_at) AS last_at FROM raw.rejects GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"

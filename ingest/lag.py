@@ -13,8 +13,8 @@ from .log_proofs import require_one_log
 
 
 def stream_lag(lake: Lake, settings) -> pl.DataFrame | None:
-    """Records not landed yet, a row a partition: kafka_topic, kafka_partition, lag; None where no
-    broker answers.
+    """Records not landed yet, one row per partition: kafka_topic, kafka_partition, lag; None where
+    no broker answers.
 
     Raises LogsParted where Kafka's log is not the one that landed: what of it is new is not known.
     """

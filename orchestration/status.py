@@ -66,7 +66,7 @@ def system_status(settings) -> dict:
 
 
 def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None]:
-    """What waits, a row a partition, or why nobody knows."""
+    """What waits, one row per partition, or why nobody knows."""
     try:
         waiting = stream_lag(lake, settings)
     except FloeError as error:
@@ -160,7 +160,7 @@ def _print_checks(failed: list[dict]) -> None:
 
 
 def _print_up(up: dict | None) -> None:
-    """What `floe up` runs, a line a part."""
+    """What `floe up` runs, one line per part."""
     if up is None:
         tell("floe up            has not run in this home")
         return

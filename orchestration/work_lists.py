@@ -36,8 +36,8 @@ _IN_TABLE = ("day", "clinic_id", "patient_id", "expected", "why", "device_id", "
 
 
 def list_before(settings, *, clinic: str | None, is_all: bool, format: str) -> pl.DataFrame:
-    """A row a patient and day, for a table fewer columns; without `is_all` only the likely ones and
-    those with something to be looked at.
+    """One row per patient and day, for a table fewer columns; without `is_all` only the likely
+    ones and those with something to be looked at.
     """
     with Lake.open(settings, read_only=True) as lake:
         listed = before_sessions(lake, now=datetime.now(UTC), options=settings.options)
@@ -56,7 +56,7 @@ def list_before(settings, *, clinic: str | None, is_all: bool, format: str) -> p
 def list_who_else(
     settings, *, alert_id: str | None, device_id: str | None
 ) -> tuple[str, pl.DataFrame]:
-    """What the list is of, in a sentence, and a row a session."""
+    """What the list is of, in a sentence, and one row per session."""
     if (alert_id is None) == (device_id is None):
         raise UsageError(
             "found an alert and a device, or neither, expected one: ALERT_ID or --device DEVICE_ID"

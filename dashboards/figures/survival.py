@@ -37,8 +37,8 @@ def ticks_of(last: float) -> list[int]:
 
 
 def at_risk(curve: pl.DataFrame, ticks: list[int]) -> pl.DataFrame:
-    """`day`, `at_risk` just before it, `events` and `censored` before it, a row a tick: the three
-    add up to everybody.
+    """`day`, `at_risk` just before it, `events` and `censored` before it, one row per tick: the
+    three add up to everybody.
 
     `curve`: time_days, at_risk, events, censored of one curve.
     """

@@ -27,7 +27,7 @@ def shares_chart(
     notes: tuple[str, ...] = (),
     target: float | None = None,
 ) -> Drawn:
-    """A row a metric of `labels`, in their order. `target`: a share, in per cent, that a line
+    """One row per metric of `labels`, in their order. `target`: a share, in per cent, that a line
     stands for.
     """
     shown = share_rows(rows, labels)
@@ -51,8 +51,8 @@ def shares_chart(
 
 
 def share_rows(rows: pl.DataFrame, labels: dict[str, str]) -> pl.DataFrame:
-    """`label`, `percent`, `low`, `high`, `text` (x / n, not known), `said`; a row a metric that has
-    one.
+    """`label`, `percent`, `low`, `high`, `text` (x / n, not known), `said`; one row per metric
+    that has one.
     """
     row_of = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in labels}
     shown = [_row(labels[metric], row_of[metric]) for metric in labels if metric in row_of]

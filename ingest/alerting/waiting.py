@@ -74,8 +74,8 @@ def undelivered(settings, rows: list[Waiting], *, now: datetime) -> list[str]:
 
 
 def undelivered_late(settings, *, now: datetime) -> list[str]:
-    """A sentence a sink whose deliveries are due for half a minute and were not tried; also of a
-    book that can't be read.
+    """One sentence per sink whose deliveries are due for half a minute and were not tried; also of
+    a book that can't be read.
     """
     path = book_path(settings)
     if not path.exists():
@@ -90,8 +90,8 @@ def undelivered_late(settings, *, now: datetime) -> list[str]:
 
 
 def left_over(settings, *, now: datetime) -> list[str]:
-    """A sentence a sink that is not in the file of duties any more, or has another name, and for
-    which something waits.
+    """One sentence per sink that is not in the file of duties any more, or has another name, and
+    for which something waits.
     """
     path = book_path(settings)
     if not path.exists():

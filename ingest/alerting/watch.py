@@ -86,7 +86,7 @@ def _no_space_is_disk_full(settings) -> Iterator[None]:
 
 
 def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:
-    """A thread a sink, and one for the alerts' topic."""
+    """One thread per sink, and one for the alerts' topic."""
     path = book_path(settings)
     sender.start(path, TOPIC, sender.to_topic(settings), stop=stop, say=say)
     for sink in duty.sinks:

@@ -27,8 +27,8 @@ MERGED_DAYS = 30
 def before(
     core: Mapping[str, pl.DataFrame], spells: pl.DataFrame, *, now: datetime, options: Options
 ) -> pl.DataFrame:
-    """A row a patient expected today or tomorrow, columns of LISTED; the grave first within a day
-    and clinic.
+    """One row per patient expected today or tomorrow, columns of LISTED; the grave first within a
+    day and clinic.
 
     `core`: as of `expected.expected`, and consults, screenings, adverse_events, devices,
     deficiencies; `spells`: of `devices.spells`. `concerns` are sentences, `codes` their keys in

@@ -102,7 +102,7 @@ def spells(rows: pl.DataFrame) -> pl.DataFrame:
 def devices_to_see(
     devices: pl.DataFrame, deficiencies: pl.DataFrame, spells: pl.DataFrame
 ) -> pl.DataFrame:
-    """A row a device, columns of TO_SEE. `out_from`: the first day out of use; null = in use.
+    """One row per device, columns of TO_SEE. `out_from`: the first day out of use; null = in use.
 
     `deficiencies`: how many of them since the day of the last calibration, all where none is on
     record; `could_have_harmed`: those of them that could have led to a serious adverse event.

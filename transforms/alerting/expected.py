@@ -1,8 +1,8 @@
 """Who is expected today and tomorrow: no event books a session, so what is prescribed and what is
 habit say it, in words.
 
-Here: frames of core -> a row a patient and day that a session is likely or possible on. Not here:
-what is to be looked at before that session (before.py).
+Here: frames of core -> one row per patient and day that a session is likely or possible on. Not
+here: what is to be looked at before that session (before.py).
 
 Treatment is under way on a day on which a course of the patient runs: it has begun, has not ended,
 and not all that it prescribes was delivered. Of a patient without any course it is under way while
@@ -49,8 +49,8 @@ EXPECTED = pl.Schema(
 
 
 def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Options) -> pl.DataFrame:
-    """A row a day and patient, columns of EXPECTED: `expected` is likely or possible, `why` says in
-    words from what.
+    """One row per day and patient, columns of EXPECTED: `expected` is likely or possible, `why`
+    says in words from what.
 
     `core`: clinics, patients, patient_status, protocols, courses, sessions, of each patient whole.
     Today and tomorrow are those of the clinic's clock, of UTC where its zone is not known.
@@ -80,7 +80,7 @@ def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Option
 def _people(
     core: Mapping[str, pl.DataFrame], begun: pl.DataFrame, whose: Clocks, *, now: datetime
 ) -> pl.DataFrame:
-    """A row a patient who lives: the last session, the newest course's clinic, the clinic of
+    """One row per patient who lives: the last session, the newest course's clinic, the clinic of
     now.
     """
     last = begun.unique("patient_id", keep="last", maintain_order=True).select(

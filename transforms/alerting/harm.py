@@ -97,7 +97,9 @@ def _weighed(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
-    """A cause a device deficiency; at once where it could have led to a serious adverse event."""
+    """One cause per device deficiency; at once where it could have led to a serious adverse
+    event.
+    """
     could = pl.col("could_have_led_to_sae").fill_null(False)
     return causes(
         "device_deficiency",

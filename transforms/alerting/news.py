@@ -101,7 +101,7 @@ def alert_ids(causes: pl.DataFrame, *, key: bytes = b"") -> list[str]:
 def news(
     causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, key: bytes = b""
 ) -> pl.DataFrame:
-    """A row an alert that changes; columns of NEWS, the graver and older first.
+    """One row per alert that changes; columns of NEWS, the graver and older first.
 
     `causes`: of the subjects in `judged` (`subject_kind`, `subject_id`), which are those that were
     looked at whole: an open alert of one of them without a cause is closed, any other stays as it

@@ -95,7 +95,7 @@ def of_implausible(implausible: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_unjudged(unjudged: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """A cause a patient or single record that can't be judged. `unjudged`: UNJUDGED.
+    """One cause per patient or single record that can't be judged. `unjudged`: UNJUDGED.
 
     Its subject is the judgement, `TABLE/ID`, not the record, whose other alerts stay as they were.
     """

@@ -28,8 +28,8 @@ def of_reports(
     places: pl.DataFrame,
     as_of: datetime,
 ) -> pl.DataFrame:
-    """A cause a reportable event and rule of its country whose report is due within three days, due
-    or overdue.
+    """One cause per reportable event and rule of its country whose report is due within three
+    days, due or overdue.
 
     Frames of core; `places`: `ae_id`, `clinic_id`, where each adverse event happened. `level` is 1
     before the last day (and of a report without delay on the day on which the clinic became aware),

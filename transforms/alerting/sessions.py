@@ -153,7 +153,7 @@ def of_devices_in_use(
 
 
 def _uses(begun: pl.DataFrame, by_series: pl.DataFrame) -> pl.DataFrame:
-    """A row a session and device, the session's own first."""
+    """One row per session and device, the session's own first."""
     own = begun.filter(pl.col("device_id").is_not_null())
     others = (
         begun.drop("device_id")

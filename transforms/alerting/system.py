@@ -28,7 +28,7 @@ _GB = 10**9
 def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     """A cause a subject that spoke regularly and is silent; noted once it has been for four weeks.
 
-    `spoken`: SPOKEN, a row a moment at which it was heard, of each the 28 days up to the last.
+    `spoken`: SPOKEN, one row per moment at which it was heard, of each the 28 days up to the last.
     """
     by = ("subject_kind", "subject_id")
     heard = spoken.filter(pl.col("spoke_at") <= now).with_columns(
@@ -84,7 +84,7 @@ def of_disk(*, free_bytes: int, total_bytes: int, now: datetime) -> pl.DataFrame
 
 
 def of_clocks(sources: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """A cause a source many of whose events lie in the future. `sources`: `source`, `events`,
+    """One cause per source many of whose events lie in the future. `sources`: `source`, `events`,
     `in_future`, of an hour.
     """
     wrong = sources.filter(pl.col("in_future") * 100 > pl.col("events"))

@@ -1,7 +1,7 @@
 """Who else: the patients and sessions that were on a device since its last good check, and what
 became of them.
 
-Here: frames of core and a window -> a row a session. Not here: the checks (devices.py), reading
+Here: frames of core and a window -> one row per session. Not here: the checks (devices.py), reading
 (ingest/alerting).
 """
 
@@ -39,8 +39,8 @@ def who_else(
     within: Window,
     by_series: Iterable[str] = (),
 ) -> pl.DataFrame:
-    """A row a session that began on the device within the window, columns of ON_DEVICE, the newest
-    first.
+    """One row per session that began on the device within the window, columns of ON_DEVICE, the
+    newest first.
 
     `by_series`: ids of sessions that the device's own series name. The exposure is the colder, and
     the lower, of what the session reports and what a device measured. `adverse_events`: those that

@@ -28,7 +28,7 @@ _TELLS_APART = 8  # so many different counts are not equal by chance
 
 
 class Quantities:
-    """Of one release: `exact`, `lower`, `upper`, `is_seen`, a row a quantity and a column a
+    """Of one release: `exact`, `lower`, `upper`, `is_seen`, one row per quantity and one column per
     stratum.
 
     `row_of`: (table, category, count) -> row; several of one thing have one row.
@@ -52,8 +52,9 @@ class Quantities:
         self._add_over(table, list(groups), counts)
 
     def _joined(self, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> pl.DataFrame:
-        """A row a stratum and category: the exact counts, what is shown of each, and whether the row
-        is shown. A count that is not known makes the exact sum no less, and the shown one unknown.
+        """One row per stratum and category: the exact counts, what is shown of each, and whether
+        the row is shown. A count that is not known makes the exact sum no less, and the shown one
+        unknown.
         """
         named = {name: pl.col(name).cast(pl.Float64) for name in counts.slack}
         or_none = {name: count.fill_null(0) for name, count in named.items()}

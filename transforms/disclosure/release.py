@@ -28,7 +28,7 @@ def release(
     """`rows` of a summary with the release's `is_suppressed`, and the `seen` of the next one.
 
     `rows` have `is_suppressed` already: what it marks stays marked. `previous`: the rows of the
-    last release (none before the first). `seen`: a row a cell and counts that any release has
+    last release (none before the first). `seen`: one row per cell and counts that any release has
     shown, columns of SEEN.
     """
     now = _with_cell(rows, cells=cells, key=key)
@@ -42,8 +42,8 @@ def release(
 
 
 def differencing(seen: pl.DataFrame, now: pl.DataFrame, *, min_cell: int) -> pl.Series:
-    """A boolean a row of `now` (`cell`, `count_0`…): beside what was `seen` of the cell it would
-    give away a few people.
+    """One boolean per row of `now` (`cell`, `count_0`…): beside what was `seen` of the cell it
+    would give away a few people.
 
     Where a count differs by 1 to `min_cell` - 1 from any that was shown; unchanged and new cells
     are not marked.

@@ -16,7 +16,7 @@ _CURVE = ["parameter", *STRATUM_COLUMNS]
 
 
 def thinned_curves(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """A row a time at which the rounded events, or censored, so far are more; until few are at
+    """One row per time at which the rounded events, or censored, so far are more; until few are at
     risk.
 
     The last row is the last time at which at least `min_cell` were, whether or not there is a step.

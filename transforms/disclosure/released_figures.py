@@ -1,6 +1,7 @@
 """The figures of outcomes in each released table, from its rounded counts.
 
-Here: a function a table, `rows` (shown ones alone, their counts and sums of time already rounded)
+Here: one function per table, `rows` (shown ones alone, their counts and sums of time already
+rounded)
 -> rows with their figures, `base` being what counts were rounded to. What the mart has of a figure
 is in `exact(name)`; what is given the figure's own name is released, nothing else is. Not here:
 adverse events, devices, clinics (released_safety.py), curves (released_curves.py), which column is a

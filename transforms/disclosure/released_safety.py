@@ -1,6 +1,6 @@
 """The figures of adverse events, of devices and of clinics, from their rounded counts.
 
-Here: a function a table, as in released_figures.py. Not here: figures of outcomes
+Here: one function per table, as in released_figures.py. Not here: figures of outcomes
 (released_figures.py), curves (released_curves.py).
 """
 

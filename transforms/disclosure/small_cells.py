@@ -46,7 +46,7 @@ def suppressed(
     also: pl.Series | None = None,
     before: pl.DataFrame | None = None,
 ) -> pl.Series:
-    """`is_suppressed`, a boolean a row of `frame`.
+    """`is_suppressed`, one boolean per row of `frame`.
 
     `counts`: columns or expressions, whole numbers or null; the first is the cell's size
     (patients). `dimensions`: null = the total over that dimension. `by`: what else tells one table
@@ -97,8 +97,8 @@ class Cells:
         return [d if isinstance(d, str) else "+".join(d) for d in self.dimensions]
 
     def counted(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A row a row of `frame`, then a row a known total: `by_0`…, the dimensions, `count_0`… (0
-        for null).
+        """One row per row of `frame`, then one row per known total: `by_0`…, the dimensions,
+        `count_0`… (0 for null).
 
         What is below 0 is no count (of a rate, patients less events), and 0 too.
         """
@@ -122,7 +122,7 @@ class Cells:
         also: pl.Series | None = None,
         before: pl.DataFrame | None = None,
     ) -> pl.Series:
-        """`is_suppressed`, a boolean a row of `counted`; see `suppressed` for the others."""
+        """`is_suppressed`, one boolean per row of `counted`; see `suppressed` for the others."""
         names = {
             kind: [c for c in counted.columns if c.startswith(kind)] for kind in ("by_", "count_")
         }
@@ -137,7 +137,7 @@ class Cells:
         ]
 
     def suppressed(self, frame: pl.DataFrame, *, marks: pl.Series | None = None) -> pl.Series:
-        """`is_suppressed`, a boolean a row of `frame`; `marks`: other than those of the counts
+        """`is_suppressed`, one boolean per row of `frame`; `marks`: other than those of the counts
         alone.
         """
         marks = self.marked(self.counted(frame)) if marks is None else marks
@@ -199,7 +199,7 @@ def _line(
 def _amounts(
     frame: pl.DataFrame, counts: Sequence[str | pl.Expr], cell: np.ndarray, *, size: int
 ) -> np.ndarray:
-    """A row a cell, a column a count: the largest of the cell's rows, 0 for null."""
+    """One row per cell, a column a count: the largest of the cell's rows, 0 for null."""
     amounts = np.zeros((size, len(counts)))
     for k, count in enumerate(counts):
         expression = pl.col(count) if isinstance(count, str) else count
@@ -209,7 +209,7 @@ def _amounts(
 
 
 def _before(before: pl.DataFrame, cell: np.ndarray, *, size: int) -> np.ndarray:
-    """A row a cell, a column a count: the largest last shown of the cell's rows, NaN where none
+    """One row per cell, a column a count: the largest last shown of the cell's rows, NaN where none
     was.
     """
     amounts = np.full((size, before.width), np.nan)

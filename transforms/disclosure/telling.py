@@ -27,7 +27,7 @@ def telling(
     by: Sequence[str],
     min_cell: int,
 ) -> pl.Series:
-    """`is_telling`, a boolean a row: what it shows of the columns of `slack` gives a few people
+    """`is_telling`, one boolean per row: what it shows of the columns of `slack` gives a few people
     away.
 
     `slack`: a column -> how far the count may lie from what is shown; null = not shown.

@@ -230,8 +230,8 @@ def _by_clinic(labelled: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _things(labelled: pl.DataFrame) -> pl.DataFrame:
-    """A row a thing: `record_id`, `thing`, `clinic_id`, `patient_id` (the latest known), `sources`,
-    `event`, `is_active`.
+    """One row per thing: `record_id`, `thing`, `clinic_id`, `patient_id` (the latest known),
+    `sources`, `event`, `is_active`.
     """
     placed = labelled.drop_nulls("thing")
     order = placed.sort("at", *LANDED, nulls_last=False)

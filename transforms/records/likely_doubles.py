@@ -14,8 +14,8 @@ _ORDER = ("started_at", "session_id")
 
 
 def likely_doubles(sessions: pl.DataFrame) -> pl.DataFrame:
-    """`core.likely_doubles` of `core.sessions`: a row a begun session that is likely another record
-    of an earlier one.
+    """`core.likely_doubles` of `core.sessions`: one row per begun session that is likely another
+    record of an earlier one.
 
     Two sessions of one patient, or on one device, are likely one where they start at the same
     moment or the later starts before the earlier ends (start + duration_s; an unknown duration

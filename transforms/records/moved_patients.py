@@ -38,7 +38,7 @@ def _sent_id(patient: str, clinic: str) -> pl.Expr:
 
 
 def _moves(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """A row a transfer: `record_id` (patient as sent), `clinic_id` (from then on), `came_from`
+    """One row per transfer: `record_id` (patient as sent), `clinic_id` (from then on), `came_from`
     (where it is known).
 
     The clinic that a patient came from is that of the patient's name, else the only other one of

@@ -30,7 +30,7 @@ _CLASHING = {
 
 
 def series_references(name: str) -> str:
-    """SQL for what a series of `raw` refers to: a row a combination of ids and source, with the
+    """SQL for what a series of `raw` refers to: one row per combination of ids and source, with the
     first event of it.
     """
     columns = [

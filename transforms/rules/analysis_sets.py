@@ -36,7 +36,7 @@ Decision = tuple[bool | None, str | None, str]  # is in; why not, or why unknown
 def decided(
     subjects: pl.DataFrame, *, has_value: Mapping[str, bool], why: str | None
 ) -> Iterator[dict]:
-    """A row a patient and set of one study: `USUBJID`, `set_code`, `is_in`, `reason`,
+    """One row per patient and set of one study: `USUBJID`, `set_code`, `is_in`, `reason`,
     `decided_by`.
 
     `subjects`: rows of mart.adsl of the study. `has_value`: each patient with a

@@ -64,7 +64,7 @@ def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
     `care`: of `local_care`; `people`: `patient_id`, `DAY1DT`. The windows of `opioid_doses`, known
     by the same rule: before = the known days of the 28 before Day 1; null where care is not known.
-    A row a patient with any record of care.
+    One row per patient with any record of care.
     """
     frame = _windows(care, people)
     taken = _medications(care, kinds=MEDICATIONS).join(frame, on="patient_id")

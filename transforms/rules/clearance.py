@@ -80,7 +80,7 @@ def with_contraindication(
 
 
 def _consults_before(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFrame:
-    """A row a session and consult of its patient that had occurred by the start."""
+    """One row per session and consult of its patient that had occurred by the start."""
     begun = sessions.filter("is_begun").select("session_id", "patient_id", "started_at", "modality")
     wanted = [
         "consult_id",
@@ -119,8 +119,8 @@ def _contraindicates() -> pl.Expr:
 
 
 def _screening_of(sessions: pl.DataFrame, screenings: pl.DataFrame) -> pl.DataFrame:
-    """A row a session with a screening: that which names it, else the latest unnamed one of the day
-    before.
+    """One row per session with a screening: that which names it, else the latest unnamed one of
+    the day before.
     """
     begun = sessions.filter("is_begun").select("session_id", "patient_id", "started_at")
     asked = screenings.select("screening_id", "patient_id", "session_id", "occurred_at", "items")

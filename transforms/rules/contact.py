@@ -41,8 +41,8 @@ CONTACTS: dict[str, tuple[tuple[str, pl.Expr], ...]] = {
 def last_contact(
     tables: dict[str, pl.DataFrame], *, clocks: Clocks, until: datetime
 ) -> pl.DataFrame:
-    """A row a patient with a contact up to the moment `until`: `last_contact_at`, `last_contact_on`
-    and its clock.
+    """One row per patient with a contact up to the moment `until`: `last_contact_at`,
+    `last_contact_on` and its clock.
 
     `tables`: those of `CONTACTS` by name. What lies after `until` has not happened yet. The clock
     is that of the record (`timezone`, `utc_offset_min`); of two of one moment the one that shows

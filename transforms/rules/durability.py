@@ -30,7 +30,7 @@ TIMES = {
 
 
 def sustained(assessments: pl.DataFrame, *, min_days: int = 21) -> pl.DataFrame:
-    """A row a patient: `USUBJID`, `is_sustained`, `confirmed_on`, `response_value`, `reason`.
+    """One row per patient: `USUBJID`, `is_sustained`, `confirmed_on`, `response_value`, `reason`.
 
     Sustained: at least 30 % better at two assessments at least `min_days` apart and at every one
     between them; confirmed at the second. Null where no two evaluable assessments lie that far
@@ -68,7 +68,7 @@ def sustained(assessments: pl.DataFrame, *, min_days: int = 21) -> pl.DataFrame:
 def loss_of_response(
     assessments: pl.DataFrame, *, rescues: pl.DataFrame | None = None, min_days: int = 21
 ) -> pl.DataFrame:
-    """Days from the confirmation of a response to its confirmed loss; a row a patient, columns
+    """Days from the confirmation of a response to its confirmed loss; one row per patient, columns
     `TIMES`.
 
     The origin is the confirmation: from the first response on, the time until confirmation would be
@@ -105,7 +105,8 @@ def loss_of_response(
 
 
 def relapse(assessments: pl.DataFrame) -> pl.DataFrame:
-    """Days from 30 pain-free days to pain of at least 2 (NRS); a row a patient, columns `TIMES`.
+    """Days from 30 pain-free days to pain of at least 2 (NRS); one row per patient, columns
+    `TIMES`.
 
     Pain-free: 0 at assessments that span at least 30 days and at every one between them (de Vet
     2002). A weekly average of 2 or more is pain of more than a day. Censored at the last

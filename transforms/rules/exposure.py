@@ -189,7 +189,7 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
-    """A row a course of core.courses: what was prescribed and what came of it, from rows of
+    """One row per course of core.courses: what was prescribed and what came of it, from rows of
     mart.adex.
 
     Columns: `course_id`, `patient_id`, `clinic_id`, `prescribed`, `delivered`, `aborted`, `missed`,
@@ -228,10 +228,10 @@ def dose_response(
     """Mean change of `parameter` at `visit` by delivered sessions a week until then: a picture, not
     a causal effect.
 
-    `adqs`: rows of mart.adqs. A row a bin `[from_per_week, to_per_week)`, the last without an upper
-    end: `n_patients`, `mean_sessions_per_week`, `mean_change`, `sd_change` (null for fewer than
-    two), `is_causal` (always false). Patients without a session until then or without a change are
-    left out.
+    `adqs`: rows of mart.adqs. One row per bin `[from_per_week, to_per_week)`, the last without an
+    upper end: `n_patients`, `mean_sessions_per_week`, `mean_change`, `sd_change` (null for fewer
+    than two), `is_causal` (always false). Patients without a session until then or without a
+    change are left out.
     """
     judged = adqs.filter(
         (pl.col("PARAMCD") == parameter)

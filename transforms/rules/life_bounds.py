@@ -23,7 +23,7 @@ def floor_us(options: Options) -> int:
 def people(
     patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFrame
 ) -> pl.DataFrame:
-    """What a patient's records are held against, a row a patient of either frame: `patient_id`,
+    """What a patient's records are held against, one row per patient of either frame: `patient_id`,
     `_birth_year`, `_enrolled_on`, `_died_on` (the first of several), `_dead_from`, the moment at
     which that day had ended.
 

@@ -43,9 +43,9 @@ def with_timezone(
 class Clocks:
     """What the rule of whose clock a record has looks up.
 
-    `clinics`: `clinic_id`, `timezone`, null where it is no IANA name; `homes`: a row a patient and
-    clinic that the patient was in, `patient_id`, `clinic_id`, `timezone`, `from_on` (the day) and
-    `from_at` (its first moment there).
+    `clinics`: `clinic_id`, `timezone`, null where it is no IANA name; `homes`: one row per patient
+    and clinic that the patient was in, `patient_id`, `clinic_id`, `timezone`, `from_on` (the day)
+    and `from_at` (its first moment there).
     """
 
     clinics: pl.DataFrame

@@ -19,7 +19,7 @@ UNTIMELY = {
 
 
 def doubtful_series(name: str, options: Options) -> str:
-    """SQL for the series of `raw.NAME` whose start may be wrong: a row an event, without its
+    """SQL for the series of `raw.NAME` whose start may be wrong: one row per event, without its
     samples, which would have to be read all. Of readings all of patients who died or were merged
     are among them: `untimely_series` decides.
 

@@ -21,7 +21,7 @@ NO_RULE = "no_rule"
 
 
 def duties(happened: pl.DataFrame, *, clinics: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """A row an event of `happened` and rule, with the columns of mart.report_deadlines but its
+    """One row per event of `happened` and rule, with the columns of mart.report_deadlines but its
     stamp.
 
     `clinics`: `clinic_id`, `country`, `timezone`, `is_device_user_facility`. An event that no rule

@@ -36,7 +36,7 @@ def happenings(
     incidents: pl.DataFrame,
     places: pl.DataFrame,
 ) -> pl.DataFrame:
-    """A row a reportable event: `HAPPENING`; key `subject_kind`, `subject_id`.
+    """One row per reportable event: `HAPPENING`; key `subject_kind`, `subject_id`.
 
     Frames of core; `places`: `ae_id`, `place_id`, the clinic where an adverse event happened, which
     is the record's own where the event is not in it (its patient is not known, say).

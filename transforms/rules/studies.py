@@ -51,8 +51,8 @@ def enrolments(explicit: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
 def memberships(
     patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame
 ) -> pl.DataFrame:
-    """A row a patient and study, routine care being one: from which day, to which (null = open),
-    arm, allocation.
+    """One row per patient and study, routine care being one: from which day, to which (null =
+    open), arm, allocation.
 
     `begun`: sessions that began, with `patient_id` and local `day`. Columns: `study_id`,
     `patient_id`, `subject_id`, `clinic_id` (null = the patient's), `from_on`, `to_on`, `arm`,
@@ -166,8 +166,8 @@ def of_studies(
 
 
 def course_ends(delivered: pl.DataFrame, adsl: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """A row a patient and study with a delivered session: STUDYID, USUBJID, `course_ended_on` of
-    the first course there.
+    """One row per patient and study with a delivered session: STUDYID, USUBJID, `course_ended_on`
+    of the first course there.
 
     `delivered`: as windows.first_course_end takes them.
     """

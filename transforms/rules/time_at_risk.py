@@ -90,7 +90,7 @@ def stretches(
     `planned_to_at`, `ended_by`.
 
     `begun`: sessions that began; `patient_status`: of core, with its clock (`timezone`);
-    `last_contact`: of contact.last_contact. A row an episode, more where a patient withdrew and
+    `last_contact`: of contact.last_contact. One row per episode, more where a patient withdrew and
     came back.
     """
     cut_at = person_time_cut(options=options, cut=cut)
@@ -119,7 +119,9 @@ def stretches(
 
 
 def _ends_of_follow_up(patient_status: pl.DataFrame) -> pl.DataFrame:
-    """A row a death or withdrawal: `patient_id`, `is_death`, `ended_at` (the day's last moment)."""
+    """One row per death or withdrawal: `patient_id`, `is_death`, `ended_at` (the day's last
+    moment).
+    """
     ends = patient_status.filter(pl.col("status").is_in(["died", "withdrew"])).select(
         "patient_id",
         "timezone",
@@ -144,8 +146,8 @@ _MICROSECOND = pl.duration(microseconds=1)
 
 
 def _parts(sessions: pl.DataFrame, withdrawals: pl.DataFrame) -> pl.DataFrame:
-    """A row a stretch of sessions of one episode between two withdrawals, with its times and what
-    follows it.
+    """One row per stretch of sessions of one episode between two withdrawals, with its times and
+    what follows it.
     """
     keyed = sessions.select("patient_id", "session_id", "episode", "started_at")
     after = keyed.join(withdrawals, on="patient_id").filter(
@@ -191,7 +193,7 @@ def intervals(
     until: str = OBSERVED,
     window_days: int,
 ) -> pl.DataFrame:
-    """Disjoint intervals [`from_at`, `to_at`]: a row a patient, value of the columns `by` and
+    """Disjoint intervals [`from_at`, `to_at`]: one row per patient, value of the columns `by` and
     interval, in order.
 
     `at_risk`: of `stretches`; `until`: OBSERVED or PLANNED. Without `by` they are the patient's
@@ -239,8 +241,8 @@ def in_stretch(sessions: pl.DataFrame, at_risk: pl.DataFrame) -> pl.DataFrame:
 
 
 def intersection(first: pl.DataFrame, second: pl.DataFrame, *, on: list[str]) -> pl.DataFrame:
-    """What of the intervals of `first` lies in those of `second`, a row a piece, with the columns
-    of both.
+    """What of the intervals of `first` lies in those of `second`, one row per piece, with the
+    columns of both.
 
     `on`: the columns that both share. Intervals that only touch share a piece of no length.
     """
@@ -254,8 +256,8 @@ def intersection(first: pl.DataFrame, second: pl.DataFrame, *, on: list[str]) ->
 
 
 def session_windows(begun: pl.DataFrame, *, by: tuple[str, ...] = (), hours: int) -> pl.DataFrame:
-    """Disjoint intervals of `hours` after the start of each session, a row a patient, value of `by`
-    and interval.
+    """Disjoint intervals of `hours` after the start of each session, one row per patient, value of
+    `by` and interval.
     """
     group = ["patient_id", *by]
     timed = begun.filter(pl.col("started_at").is_not_null())

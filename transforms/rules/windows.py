@@ -167,8 +167,8 @@ def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str)
 
 
 def first_course_end(sessions: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """A row a patient: `patient_id`, `course_ended_on`, the day of the last session of the first
-    course so far.
+    """One row per patient: `patient_id`, `course_ended_on`, the day of the last session of the
+    first course so far.
 
     Sessions without a day are left out. `sessions`: delivered ones, with `patient_id`, `course_id`
     (may be null), `day` and `started_at`. The course is that of the first session; where sessions

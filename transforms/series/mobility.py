@@ -131,7 +131,7 @@ STATISTICS = tuple(
 def aggregate(bouts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """One row a group of `by` with the columns `STATISTICS` of core.walking_days, units as there.
 
-    `bouts`: a row a bout with duration_s, steps, turns, cadence_spm, stride_length_m,
+    `bouts`: one row per bout with duration_s, steps, turns, cadence_spm, stride_length_m,
     stride_duration_s and walking_speed_mps; a null value does not count, a sum or statistic of none
     is null (counts are 0).
     """

@@ -53,10 +53,10 @@ def minimal_important_change(
     """The improvement that best tells patients of PGIC 1-2 from those of 3-7: the highest
     sensitivity + specificity.
 
-    `frame`: a row a patient; `change` value minus baseline, `pgic` 1-7 at the same visit, a null in
-    either leaves the row out (`n_left_out`). `better`: whether a `lower` or a `higher` score is.
-    Every change seen is a possible cut; of equally good ones the greatest improvement is taken,
-    which calls the fewest patients improved. No cut and no area where a group has fewer than
+    `frame`: one row per patient; `change` value minus baseline, `pgic` 1-7 at the same visit, a
+    null in either leaves the row out (`n_left_out`). `better`: whether a `lower` or a `higher`
+    score is. Every change seen is a possible cut; of equally good ones the greatest improvement is
+    taken, which calls the fewest patients improved. No cut and no area where a group has fewer than
     `min_group` patients; no cut where the best is no improvement at all.
     """
     _check(frame, change=change, pgic=pgic, better=better, min_group=min_group)
@@ -102,11 +102,11 @@ def by_side() -> dict[str, pl.Expr]:
 
 
 def cuts(counts: pl.DataFrame, *, by: list[str], min_group: int = MIN_GROUP) -> pl.DataFrame:
-    """A row a cell (the columns `by`, nulls equal): the fields of `AnchoredChange` but
+    """One row per cell (the columns `by`, nulls equal): the fields of `AnchoredChange` but
     `n_left_out`.
 
-    `counts`: a row a cell and distinct `improvement` with `at_improved` and `at_not` (`by_side`),
-    in any order.
+    `counts`: one row per cell and distinct `improvement` with `at_improved` and `at_not`
+    (`by_side`), in any order.
     """
     # the Youden index and the area times the pairs of patients: whole numbers, so that ties are
     # exact

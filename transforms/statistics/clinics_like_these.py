@@ -5,10 +5,10 @@ Here: limits of a mean, a proportion and a rate over a sample of few clinics, fr
 size a clinic. Not here: limits of these clinics' own patients (`intervals`), of patients with many
 values each (`clustered`), frames.
 
-Arrays have a row a stratum and a column a clinic: `x` the sum of its values, its patients with an
-event or its events; `n` its number of values, its patients or its exposure. A clinic that is not in
-a stratum has n = 0. Fewer than MIN_CLINICS give no limits: how much clinics differ can't be told
-from so few.
+Arrays have one row per stratum and one column per clinic: `x` the sum of its values, its patients
+with an event or its events; `n` its number of values, its patients or its exposure. A clinic that
+is not in a stratum has n = 0. Fewer than MIN_CLINICS give no limits: how much clinics differ can't
+be told from so few.
 
 Sources: Pustejovsky & Tipton 2018 JBES 36:672 (CR2, Satterthwaite's degrees of freedom); Korn &
 Graubard 1998 Survey Methodology 24:193 (exact limits on the effective number); Prentice 1986 JASA
@@ -245,6 +245,6 @@ def _tables(x, n) -> tuple[np.ndarray, np.ndarray]:
     x, n = np.asarray(x, float), np.asarray(n, float)
     if x.ndim != 2 or x.shape != n.shape:
         raise UsageError(
-            f"found tables of shapes {x.shape} and {n.shape}: give a row a stratum, a column a clinic"
+            f"found tables of shapes {x.shape} and {n.shape}: give one row per stratum, one column per clinic"
         )
     return np.where(n > 0, x, 0.0), np.where(n > 0, n, 0.0)

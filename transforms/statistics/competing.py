@@ -40,7 +40,7 @@ def cumulative_incidence(
     events: Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> pl.DataFrame:
-    """The cumulative incidence of each event: a row a group, event and distinct time, in order.
+    """The cumulative incidence of each event: one row per group, event and distinct time, in order.
 
     `events`: those to give, by default all that happened; one that happened to nobody is a curve
     that stays at 0. Columns: those of `by`, `event`, `time`, `at_risk` (just before it), `events`
@@ -57,7 +57,7 @@ def cumulative_incidence(
 
 
 def from_counts(counts: pl.DataFrame, by=None, *, confidence: float = 0.95) -> pl.DataFrame:
-    """Curves from their counts: a row a time of each curve, in order, with the columns of `by`,
+    """Curves from their counts: one row per time of each curve, in order, with the columns of `by`,
     `time`, `at_risk`, `events`, `competing` and `censored`.
 
     Adds `incidence`, `standard_error`, `lower`, `upper` (log(-log) limits of the incidence, as
@@ -119,7 +119,7 @@ def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: flo
 
 
 def _counts(rows: pl.DataFrame, keys: list[str], kinds: list[str]) -> pl.DataFrame:
-    """A row a group, kind of event and time at which anybody had any, or was censored."""
+    """One row per group, kind of event and time at which anybody had any, or was censored."""
     leaving = rows.group_by(*keys, "time").agg(
         *[(pl.col("event") == kind).sum().cast(pl.Int64).alias(f"_{kind}") for kind in kinds],
         censored=pl.col("event").is_null().sum().cast(pl.Int64),

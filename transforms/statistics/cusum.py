@@ -46,7 +46,7 @@ def cusum(
     out_of_control=None,
     odds_ratio=2,
 ) -> pl.DataFrame:
-    """A row a value, in order: `point`, `value`, `c_plus`, `c_minus`, `center` (0), `lower`,
+    """One row per value, in order: `point`, `value`, `c_plus`, `c_minus`, `center` (0), `lower`,
     `upper`, `is_outside`.
 
     `tabular`: values with `target` and `sd`; C+ = max(0, C+ + x - target - k·sd), C- alike for

@@ -91,7 +91,7 @@ def ratio_limits(expected, level=0.95, tau2=0.0, method="log") -> ControlLimits:
 
 
 def funnel_proportions(x, n, overdispersion=True) -> pl.DataFrame:
-    """A row a clinic, in the order given: x of n people, against the target sum(x) / sum(n).
+    """One row per clinic, in the order given: x of n people, against the target sum(x) / sum(n).
 
     Columns: `x`, `n`, `value`, `center` (the target), `z`, `lower_95`, `upper_95`, `lower_998`,
     `upper_998` and, with `overdispersion`, the same with `_od`; `lower` and `upper`, the 95 %
@@ -122,7 +122,7 @@ def funnel_proportions(x, n, overdispersion=True) -> pl.DataFrame:
 
 
 def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.DataFrame:
-    """A row a clinic, in the order given: observed over expected events, against 1. Columns as
+    """One row per clinic, in the order given: observed over expected events, against 1. Columns as
     `funnel_proportions`.
 
     `method`, of the over-dispersion: `log` (SHMI: Y = ln(O/E), s = 1/√E, z truncated: the lowest

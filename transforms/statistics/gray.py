@@ -19,8 +19,8 @@ class GrayTest:
     """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be
     given.
 
-    `groups`: a row a group: the `by` columns, `n`, `observed` events and those `expected` of its
-    share of the pooled risk set (summed over strata).
+    `groups`: one row per group: the `by` columns, `n`, `observed` events and those `expected` of
+    its share of the pooled risk set (summed over strata).
     """
 
     statistic: float | None

@@ -47,7 +47,7 @@ _FARTHEST = 2**40  # a count that every limit is below
 
 
 def proportions(x, n, *, overdispersion: bool = True) -> pl.DataFrame:
-    """A row a clinic, in the order given: x of n people against the share of all the others.
+    """One row per clinic, in the order given: x of n people against the share of all the others.
 
     Columns: `x`, `n`, `value`, `center` (the others' share), `tail` and `tail_at_target`
     (probability of so many or more, or so few or fewer, the smaller of both), `lower_95`,
@@ -85,14 +85,14 @@ def proportions(x, n, *, overdispersion: bool = True) -> pl.DataFrame:
 
 
 def ratios(observed, exposure, *, overdispersion: bool = True) -> pl.DataFrame:
-    """A row a clinic: observed events over those expected at the others' rates. Columns as
+    """One row per clinic: observed events over those expected at the others' rates. Columns as
     `proportions`.
 
-    `observed` and `exposure` have a row a clinic and a column a kind of exposure (a modality), each
-    with the others' own rate; a kind that nobody else has counts nowhere. `expected` stands for
-    `n`. The others' rates are estimates: the expected number is taken as one with the information
-    of Y = expected² / variance of their events (all of them, where there is one kind), and the
-    count of the clinic as binomial, given its sum with Y: exact for one kind.
+    `observed` and `exposure` have one row per clinic and one column per kind of exposure (a
+    modality), each with the others' own rate; a kind that nobody else has counts nowhere.
+    `expected` stands for `n`. The others' rates are estimates: the expected number is taken as one
+    with the information of Y = expected² / variance of their events (all of them, where there is
+    one kind), and the count of the clinic as binomial, given its sum with Y: exact for one kind.
     """
     o, t = (np.atleast_2d(np.asarray(a, float)) for a in (observed, exposure))
     counts_of(o.ravel(), name="events"), exposures_of(t.ravel())
@@ -135,8 +135,8 @@ def ratios(observed, exposure, *, overdispersion: bool = True) -> pl.DataFrame:
 
 
 def against_reference(x, n, reference: float) -> pl.DataFrame:
-    """A row a clinic: x of n people against a stated share: `tail` (binomial, the smaller side) and
-    `signal`.
+    """One row per clinic: x of n people against a stated share: `tail` (binomial, the smaller
+    side) and `signal`.
     """
     x, n = aligned(*(np.atleast_1d(a) for a in counts_of(x, n, name="people")))
     if not 0 < reference < 1:

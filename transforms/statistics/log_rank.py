@@ -18,7 +18,7 @@ class LogRank:
     """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be
     given.
 
-    `groups`: a row a group: the `by` columns, `n`, `observed` and `expected` events.
+    `groups`: one row per group: the `by` columns, `n`, `observed` and `expected` events.
     """
 
     statistic: float | None

@@ -68,7 +68,7 @@ def reliable_change_index(
 def reliable_change(
     frame: pl.DataFrame, *, before, after, sd, reliability, improves="down", recovered_at=None
 ) -> pl.DataFrame:
-    """`frame` with `reliable_change_index` and `reliable_change`, a row a patient.
+    """`frame` with `reliable_change_index` and `reliable_change`, one row per patient.
 
     `improves`: `down` where a lower score is better, `up` where a higher one is. `reliable_change`
     is `improved` or `deteriorated` beyond an index of 1.96, else `unchanged`; with `recovered_at`,

@@ -5,9 +5,9 @@ Here: Miettinen and Nurminen's interval, Fisher's exact test and Cochran, Mantel
 one table or of strata. Not here: who is counted and what the strata are (the marts), Newcombe's and
 Wald's intervals (`rates`).
 
-Every function takes x1 of n1 and x2 of n2 people: numbers, or sequences with a value a stratum. A
-stratum with nobody in one of the groups says nothing about their difference and is left out.
-Sources: Miettinen & Nurminen 1985 Stat Med 4:213; Mantel & Haenszel 1959 JNCI 22:719; Robins,
+Every function takes x1 of n1 and x2 of n2 people: numbers, or sequences with one value per
+stratum. A stratum with nobody in one of the groups says nothing about their difference and is left
+out. Sources: Miettinen & Nurminen 1985 Stat Med 4:213; Mantel & Haenszel 1959 JNCI 22:719; Robins,
 Breslow & Greenland 1986 Biometrics 42:311; Gart 1970 Biometrika 57:471 (the exact conditional test
 of strata).
 """

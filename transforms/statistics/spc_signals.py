@@ -37,7 +37,7 @@ class Limits:
 def signals_of(
     value: np.ndarray, limits: Limits, middle: np.ndarray, *, run: int
 ) -> dict[str, np.ndarray]:
-    """For each rule (NHSRplotthedots) a number a point: 1 a signal upwards, -1 downwards, 0
+    """For each rule (NHSRplotthedots) one number per point: 1 a signal upwards, -1 downwards, 0
     none.
     """
     places = np.flatnonzero(~np.isnan(value))

@@ -56,7 +56,7 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
 
 
 def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFrame:
-    """The curve of `kaplan_meier` from its counts: a row a time (of each group), in order, with
+    """The curve of `kaplan_meier` from its counts: one row per time (of each group), in order, with
     those of `by`, `time`, `at_risk`, `events` (no more than are at risk) and `censored`.
     """
     z, keys = z_of(confidence), columns_of(by)

@@ -32,7 +32,7 @@ _SAME_PATIENTS = "Before and latest are of the same patients: those whose care i
 
 
 def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
-    """Use before and at the latest, a row a kind, of the same patients."""
+    """Use before and at the latest, one row per kind, of the same patients."""
     parts = []
     for when, text in _WHEN.items():
         labels = {STATISTICS[use, when].id: name for use, name in _KINDS.items()}

@@ -52,7 +52,7 @@ def _codes() -> list[str]:
 
 
 def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn:
-    """Shares better, and worse, by the important change, a row an instrument; the mean change
+    """Shares better, and worse, by the important change, one row per instrument; the mean change
     stands in the table.
     """
     at = rows.filter((pl.col("visit") == (visit or "")) & (pl.col("population") == COMPLETERS))

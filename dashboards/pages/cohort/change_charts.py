@@ -27,8 +27,8 @@ _NUMBERS = ("percent", "low", "high")
 
 
 def reliable(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
-    """A row a class of change, with its share of those who have a class; `rows`: of the parameter,
-    with `series`.
+    """One row per class of change, with its share of those who have a class; `rows`: of the
+    parameter, with `series`.
     """
     if visit is None:
         return nothing(f"Nobody has a change of {words.parameter_title(code)} yet.", of=of)
@@ -149,8 +149,8 @@ def _lines(text: str, width: int) -> str:
 def important(
     rows: pl.DataFrame, code: str, visit: str | None, *, visits: list[str], of: Look
 ) -> Drawn:
-    """A row a visit: how well the change tells the improved from the others, and the cut; `rows`:
-    of the parameter.
+    """One row per visit: how well the change tells the improved from the others, and the cut;
+    `rows`: of the parameter.
     """
     title = "Which improvement do patients themselves call much improved?"
     place = {name: k for k, name in enumerate(visits)}

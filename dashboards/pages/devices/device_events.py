@@ -114,7 +114,7 @@ def of_devices(reader: Reader) -> dict[tuple[str, str], dict[str, dict]]:
 
 
 def rates_card(rows: pl.DataFrame, choice: Chosen, clinics: dict[str, str], *, of: Look) -> Drawn:
-    """A row a kind, over sessions and over hours of exposure; an empty one says why."""
+    """One row per kind, over sessions and over hours of exposure; an empty one says why."""
     if rows.is_empty():
         return nothing("No session or device of this selection is on record yet.", of=of)
     shown = rows.select(

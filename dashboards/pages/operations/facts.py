@@ -117,8 +117,8 @@ def workers(reader: Reader) -> list[dict]:
 
 
 def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
-    """Records that wait, a row a partition, and a sentence; None where no broker answers or there
-    is no lake.
+    """Records that wait, one row per partition, and a sentence; None where no broker answers or
+    there is no lake.
     """
 
     def ask(lake: Lake) -> tuple[pl.DataFrame | None, str]:

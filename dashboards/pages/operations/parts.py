@@ -20,7 +20,7 @@ _IN_ORDER = ("running", "stopped")
 
 
 def parts_table(reader: Reader):
-    """A row a part."""
+    """One row per part."""
     record = running(reader.settings)
     if record is None:
         return table_of(None, caption="Parts of floe up", none=_NONE)

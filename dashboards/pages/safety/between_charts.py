@@ -229,8 +229,8 @@ def icons_of(rows: pl.DataFrame) -> list:
 
 
 def overview(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
-    """A row a chart, all together first, then by clinic's name: its latest point, limits and what
-    they say.
+    """One row per chart, all together first, then by clinic's name: its latest point, limits and
+    what they say.
     """
     shown = []
     for _, chart in rows.group_by("metric_id", "chart", "clinic_id", "term", maintain_order=True):

@@ -204,7 +204,9 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
 
 
 def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look) -> Drawn:
-    """`rows`: of any term, with `restriction`; a row a restriction of `names`, in their order."""
+    """`rows`: of any term, with `restriction`; one row per restriction of `names`, in their
+    order.
+    """
     place = {name: k for k, name in enumerate(names)}
     rows = rows.filter(pl.col("restriction").is_in(list(names)))
     rows = rows.sort(pl.col("restriction").replace_strict(place, return_dtype=pl.Int64))

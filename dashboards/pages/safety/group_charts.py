@@ -67,7 +67,7 @@ def of_restriction(name: str) -> str:
 
 
 def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Drawn:
-    """A row a category over patients and, where an event is of one, over sessions."""
+    """One row per category over patients and, where an event is of one, over sessions."""
     restriction_words = RESTRICTIONS[of_restriction(restriction)].words
     title = f"{TITLE} By {GROUPINGS[grouping]} ({restriction_words})"
     if rows.is_empty():

@@ -50,7 +50,7 @@ def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
 def ratios(
     rows: pl.DataFrame, clinics: dict[str, str], *, of: Look, title: str, is_outside: bool
 ) -> Drawn:
-    """A row a pair of any term; `clinics`: names by id. From outside nothing but why."""
+    """One row per pair of any term; `clinics`: names by id. From outside nothing but why."""
     if is_outside:
         none = "Comparisons between groups are for the clinic's own staff: a pair's counts give those of others away."
         return nothing(none, of=of, title=title)

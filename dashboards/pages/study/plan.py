@@ -64,8 +64,8 @@ def _visits(plan: str | None) -> Component:
 
 
 def primary(plan: dict, rows: pl.DataFrame) -> Component:
-    """The study's primary analysis, a tile a pair of arms (of a risk difference a rule); else why
-    there is none. `rows`: of mart.arm_comparisons.
+    """The study's primary analysis, one tile per pair of arms (of a risk difference a rule); else
+    why there is none. `rows`: of mart.arm_comparisons.
     """
     label = f"Primary analysis: {_planned(plan)}" if _planned(plan) else "Primary analysis"
     if plan["is_masked"]:

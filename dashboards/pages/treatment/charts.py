@@ -118,7 +118,7 @@ def _adherence(r: dict) -> str:
 
 
 def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str) -> Drawn:
-    """A row a clinic, by name; `rows`: of mart.cohort_outcomes, split by clinic."""
+    """One row per clinic, by name; `rows`: of mart.cohort_outcomes, split by clinic."""
     shown = _clinic_rows(rows, names)
     if shown.is_empty() or all(shown[f"{m}_value"].null_count() == shown.height for m in BY_CLINIC):
         return nothing(none, of=of)
@@ -148,7 +148,7 @@ def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str)
 
 
 def _clinic_rows(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """A row a clinic with sessions (or with numbers that are hidden)."""
+    """One row per clinic with sessions (or with numbers that are hidden)."""
     row_of: dict[str, dict] = {}
     has_sessions = pl.col("n_due").is_null() | (pl.col("n_due") > 0)
     for r in rows.filter(pl.col("metric_id").is_in(list(BY_CLINIC)) & has_sessions).iter_rows(

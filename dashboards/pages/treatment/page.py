@@ -192,7 +192,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         panel(
             "How much cold",
             html.Div(id=ids.AMOUNTS),
-            subtitle="A value a patient, then the median.",
+            subtitle="One value per patient, then the median.",
         ),
         staff_only(listed, reader),
     ]

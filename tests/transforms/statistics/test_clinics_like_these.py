@@ -166,5 +166,5 @@ def test_strata_do_not_touch_each_other():
 
 def test_tables_of_another_shape_are_refused():
     """One row a stratum, one column a clinic."""
-    with pytest.raises(UsageError, match="a row a stratum"):
+    with pytest.raises(UsageError, match="one row per stratum"):
         mean_limits([1, 2], [3, 4])
