@@ -198,14 +198,20 @@ def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
 
 
 def select(
-    query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 180
+    query_name: str,
+    label: str,
+    *,
+    placeholder: str,
+    is_clearable: bool = True,
+    width: int = 180,
+    options: Sequence[dict] = (),
 ) -> dmc.Select:
-    """A control of one name of the URL's query; its options come with the data."""
+    """A control of one name of the URL's query; options that are not given come with the data."""
     return dmc.Select(
         id=ids.control(query_name),
         label=label,
         placeholder=placeholder,
-        data=[],
+        data=list(options),
         searchable=True,
         clearable=is_clearable,
         nothingFoundMessage="nothing found",

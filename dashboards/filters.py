@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode
 
-from transforms.facts.values import MASKED, NONE, ROUTINE
+import polars as pl
+
+from transforms.facts.estimands import ESTIMANDS, STRATEGIES
+from transforms.facts.values import ALL, FIRST, LATEST, MASKED, NONE, ROUTINE
 from transforms.schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 
 from . import ids, words
@@ -24,6 +27,19 @@ COLUMN = {
     "modality": "modality",
     "indication": "indication",
 }
+
+
+EPISODES = {
+    FIRST: "first treatment episode",
+    LATEST: "latest treatment episode",
+    ALL: "all treatment episodes",
+}
+_STRATEGY_NAMES = {
+    "composite": "after an event no response",
+    "treatment_policy": "whatever happened",
+    "while_on_treatment": "as before the event",
+}
+STRATEGY_NAMES = {name: _STRATEGY_NAMES[name] for name in STRATEGIES}
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,30 @@ class Chosen:
         ]
         conditions = ["strata = $1", *(f'"{c}" = ${k}' for k, c in enumerate(named, 2))]
         return " AND ".join(conditions), [tuple(force), *(self.dimensions[c] for c in named)]
+
+    @property
+    def episode(self) -> str:
+        """Of which treatment episodes outcomes are: each patient's first, unless another is asked
+        for.
+        """
+        asked = self.get(ids.EPISODE)
+        return asked if asked in EPISODES else FIRST
+
+    def strategy(self, statistic: str) -> str:
+        """The strategy for intercurrent events of a statistic: the one asked for where it has it."""
+        estimand, asked = ESTIMANDS[statistic], self.get(ids.STRATEGY)
+        return asked if asked in estimand.strategies else estimand.default
+
+    def is_asked_for(self) -> pl.Expr:
+        """Rows of mart.cohort_outcomes of these episodes and strategies; those that no episode is
+        asked of are.
+        """
+        strategies = {name: self.strategy(name) for name in ESTIMANDS}
+        wanted = pl.col("statistic").replace_strict(
+            strategies, default=pl.col("strategy"), return_dtype=pl.String
+        )
+        is_wanted = (pl.col("episode") == self.episode) & (pl.col("strategy") == wanted)
+        return pl.col("episode").is_null() | is_wanted
 
     @property
     def narrowed(self) -> dict[str, str]:
@@ -96,7 +136,9 @@ class Chosen:
         others = [
             _value_in_words(column, value, clinics) for column, value in self.narrowed.items()
         ]
-        return ", ".join([part for part in (frame, *others) if part]) or "all patients"
+        episodes = [] if self.episode == FIRST else [EPISODES[self.episode]]
+        parts = [part for part in (frame, *others) if part] or ["all patients"]
+        return ", ".join([*parts, *episodes])
 
     def key(self) -> str:
         """The same for the same choice."""

@@ -27,6 +27,8 @@ RESTRICTION = "restriction"
 FUNNEL_OF = "funnel"
 CHART_OF = "chart"
 PATIENT = "patient"
+EPISODE = "episode"  # of which treatment episodes outcomes are
+STRATEGY = "strategy"  # what an event between Day 1 and a visit does to them
 GROUPING = "grouping"  # what adverse events are grouped by
 ALERT = "alert"  # the alert that is opened: what a delivery links to
 
@@ -44,6 +46,8 @@ def control(query_name: str) -> str:
 
 
 # what pages fill beside charts
+EPISODES = "episodes"  # what is said of them
+PATIENT_EPISODES = "patient-episodes"
 COHORT_TILES, COMPARISONS, COMPARISON_TABLE = "cohort-tiles", "comparisons", "comparison-table"
 DURABILITY_TILES = "durability-tiles"
 STUDY_CHOICE, STUDY_MASKED, STUDY_PRIMARY = "study-choice", "study-masked", "study-primary"

@@ -51,6 +51,7 @@ APART = (
 DATA_CUT = "core.data_cut"  # of the ledger, which is of every topic
 CONSENTS = "consents"  # until it is decided who may see whose data, by what somebody consented to
 _FIELD = "an optional field of the contract: kept as it was sent for whoever asks by SQL"
+_FIELD_OF_EPISODE = "a row a treatment episode for whoever asks by SQL: the page shows the day"
 _ADAM = "names and meaning as in ADaM, which statisticians' programs read"
 _WHOSE = "who wrote a record down, a field of every event"
 _RESULT = "a row a patient for whoever analyses patients: the contract promises what is in it"
@@ -84,6 +85,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "core.studies": ((_FIELD, "stratification"), (_WHOSE, "recorded_by_role")),
     "core.study_enrolments": ((_WHOSE, "recorded_by_role"),),
     "core.patients": ((_FIELD, "pain_sites baseline_covariates"),),
+    "core.episodes": ((_FIELD_OF_EPISODE, "last_session_at"),),
     "core.consults": ((_FIELD, "clearer_role"),),
     "core.screenings": ((_FIELD, "systolic_mmhg diastolic_mmhg screening_version"),),
     "core.courses": ((_FIELD, "prescriber_role"),),
@@ -97,6 +99,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "core.adverse_events": ((_FIELD, "action_taken reviewed_at"),),
     "core.care": ((_FIELD, "kind_raw code_system"), (_WHOSE, "recorded_by_role")),
     "core.implausible": ((_LISTED, "against"),),
+    "mart.subject_episodes": ((_ADAM, "TRTEDT"),),
     "mart.adsl": ((_ADAM, "SUBJID TRT01A TRTEDT TRTEDTM"),),
     "mart.adqs": ((_ADAM, "PCHG RCREASON DTYPE NANSWERD NITEMS DAY1BASIS"), (_VERSION, "METRICV")),
     "mart.adact": ((_ADAM, "AVISITN PCHG DEVICEID WEARHRS MDC CHGMDCFL"), (_VERSION, "METRICV")),
@@ -112,10 +115,10 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
             _RESULT,
             "age_years is_responder_30_pct is_responder_50_pct is_responder_points is_worse sessions_delivered "
             "sessions_prescribed adherence_ratio protocol_deviations sessions_not_cleared serious_adverse_events "
-            "valid_wear_days mean_wear_h first_session_on",
+            "valid_wear_days mean_wear_h",
         ),
     ),
-    "mart.cohort_outcomes": ((_BESIDE, "missing_rule median_day"),),
+    "mart.cohort_outcomes": ((_BESIDE, "missing_rule median_day rtm_source"),),
     "mart.adverse_event_rates": (
         (
             _BESIDE,

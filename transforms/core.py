@@ -24,7 +24,10 @@ from .options import Options
 from .records import clashes, conflicts, contested, current, orphans
 from .records.likely_doubles import likely_doubles
 from .records.references import TOPIC_OF, Register, with_names
+from .rules import episodes as treatment
 from .rules import life_bounds, masking, plausibility, plausible_series, studies
+from .rules.exposure import placed_sessions
+from .rules.local_time import clocks
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 from .series import activity, mobility, series_things, telemetry
 
@@ -379,6 +382,28 @@ LIKELY_DOUBLES = CoreStep(
     only_with="core.sessions",
 )
 
+_EPISODES_OF = ("sessions", "courses", "consults")
+
+
+def _episodes(frames: Frames, options: Options) -> pl.DataFrame:
+    whose = clocks(**{name: frames[name] for name in _REGISTER_READS})
+    sessions = placed_sessions(frames["sessions"], whose).filter("is_delivered")
+    return EPISODES.table.conform(
+        treatment.episodes(
+            sessions, frames["courses"], frames["consults"], gap_days=options.episode_gap_days
+        )
+    )
+
+
+EPISODES = CoreStep(
+    table=CORE_TABLES["episodes"],
+    inputs=tuple(f"core.{name}" for name in (*_EPISODES_OF, *_REGISTER_READS)),
+    keys=("patient_id",),
+    reads={**_REGISTER_READS, **{name: _all(f"core.{name}") for name in _EPISODES_OF}},
+    compute=_episodes,
+    only_with="core.sessions",
+)
+
 _RECORDS_IN_ORDER = (*REGISTERS, *(name for name in CORE_RECORDS if name not in REGISTERS))
 
 CORE: dict[str, CoreStep] = {
@@ -397,6 +422,7 @@ CORE: dict[str, CoreStep] = {
         ORPHANS,
         CONFLICTS,
         LIKELY_DOUBLES,
+        EPISODES,
         IMPLAUSIBLE,
     )
 }

@@ -5,7 +5,7 @@ Here: a card, a control, a page from the list of its own; the rows that a choice
 as every page asks for them. Not here: any page, the look of a card (components.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,12 +19,12 @@ from transforms.schemas import MART_TABLES
 
 from .. import ids
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
-from ..filters import Chosen, chosen, settled
+from ..filters import EPISODES, STRATEGY_NAMES, Chosen, chosen, settled
 from ..parameters import is_of
 from ..reader import Reader
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
-from .series import why_none
+from .series import of_episodes, why_none
 
 # Summaries whose rows are of a study
 _OF_A_STUDY = frozenset(name for name, table in MART_TABLES.items() if "study_id" in table.names)
@@ -48,7 +48,7 @@ class Shown:
     @cached_property
     def outcomes(self) -> pl.DataFrame:
         """Rows of mart.cohort_outcomes, of everybody in the selection."""
-        return self.reader.mart("cohort_outcomes", *self.choice.stratum())
+        return of_episodes(self.reader, "cohort_outcomes", self.choice)
 
     def selection_of(self, mart: str) -> str:
         """The selection as a card of this mart shows it: some marts are of all studies together."""
@@ -138,9 +138,18 @@ class Control:
     width: int = 180
     options: Callable[[Any], list] | None = None
     usual: Callable[[Any], str | None] | None = None
+    fixed: Mapping[str, str] | None = None  # value -> label: the same on every page, for staff
 
     def select(self) -> Component:
-        return select(self.name, self.label, placeholder=self.placeholder, width=self.width)
+        return select(
+            self.name,
+            self.label,
+            placeholder=self.placeholder,
+            width=self.width,
+            options=[
+                {"value": value, "label": label} for value, label in (self.fixed or {}).items()
+            ],
+        )
 
     def fills(self) -> list["Fill"]:
         id, usual = ids.control(self.name), self.usual
@@ -162,6 +171,26 @@ FILTERS = (
             ("modality", "modalities"),
             ("indication", "indications"),
         )
+    ),
+)
+
+
+# Which treatment episodes outcomes are of, and what an event in between does: a reader from outside
+# sees the first under the default strategy alone
+OF_EPISODES = (
+    Control(
+        name=ids.EPISODE,
+        label="Treatment episode",
+        placeholder="first of each patient",
+        width=190,
+        fixed=EPISODES,
+    ),
+    Control(
+        name=ids.STRATEGY,
+        label="Opioid, injection, surgery, rescue",
+        placeholder="after it no response",
+        width=230,
+        fixed=STRATEGY_NAMES,
     ),
 )
 
@@ -199,6 +228,10 @@ def staff_only(child: Component, reader: Reader) -> Component:
     return html.Div(child, style={"display": "none"} if reader.is_outside else {})
 
 
+def _is_offered(control: Control, reader: Reader) -> bool:
+    return control.fixed is None or not reader.is_outside
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardPage:
     """A page: head, controls in a bar, and below them what `body(cards, reader)` makes of the cards
@@ -233,7 +266,10 @@ class CardPage:
             html.H1(self.heading),
             html.P(self.lead, className="lead"),
             *([self.above(reader)] if self.above else []),
-            html.Div([control.select() for control in self.bar], className="controls"),
+            html.Div(
+                [control.select() for control in self.bar if _is_offered(control, reader)],
+                className="controls",
+            ),
             dcc.Store(id=ids.shown_for(self.path)),
             html.Div(self.body(cards, reader), className="stack"),
         ]

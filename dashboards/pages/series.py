@@ -13,6 +13,13 @@ from ..reader import Reader
 from .base import clinic_names, waiting
 
 
+def of_episodes(reader: Reader, mart: str, choice: Chosen, *extra: str) -> pl.DataFrame:
+    """Rows of a summary that has episodes and strategies: of the selection and those chosen, split
+    further by the columns `extra`.
+    """
+    return reader.mart(mart, *choice.stratum(*extra)).filter(choice.is_asked_for())
+
+
 def in_series(
     reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str
 ) -> pl.DataFrame:

@@ -156,6 +156,7 @@ def test_every_step_runs_and_conforms():
         "walking_days",
         "telemetry_sessions",
         "orphans",
+        "episodes",
     }
     assert patients["patient_id"].to_list() == ["P1"]
     assert devices["missing_id"].to_list() == ["D?", "D?"]

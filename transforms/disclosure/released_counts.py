@@ -55,7 +55,7 @@ _WITHOUT = {"without": ("patients", "patients_with_event")}
 
 COUNTS: Mapping[str, Counts] = {
     "cohort_outcomes": Counts(
-        by=("metric_id", "visit", "population"),
+        by=("metric_id", "visit", "population", "episode", "strategy"),
         slack=_NESTED | _rounded("n_event"),
         guarded=("n_patients", "n_evaluable", "n_event"),
         rest={"without": ("n_evaluable", "n_event")},

@@ -15,3 +15,5 @@ MISSING_AS_NONRESPONDER = "missing_as_nonresponder"  # who is due: without a val
 COLD_INJURIES = ("burn", "frostbite")  # kinds of injury (AEINJ) that cold makes
 
 BASELINE_POINTS = 12  # points from which a control chart has fixed limits; fewer give trial limits
+
+FIRST, LATEST, ALL = "first", "latest", "all"  # which treatment episodes a summary is of

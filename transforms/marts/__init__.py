@@ -42,6 +42,7 @@ from . import (
     responder_curves,
     responder_disagreement,
     study_plans,
+    subject_episodes,
     survival_curves,
     time_at_risk,
 )
@@ -107,6 +108,9 @@ MARTS: dict[str, Mart] = {
     ),
     "adact": Mart(MART_TABLES["adact"], adact.INPUTS, adact.compute),
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
+    "subject_episodes": Mart(
+        MART_TABLES["subject_episodes"], subject_episodes.INPUTS, subject_episodes.compute
+    ),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
     "patient_outcomes": Mart(

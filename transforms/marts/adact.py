@@ -22,8 +22,9 @@ from ..facts.mobility_parameters import (
 )
 from ..options import Cut, Options
 from ..rules import local_time, wear, windows
-from ..rules.exposure import of_patients, placed_sessions
-from ..rules.studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
+from ..rules.episodes import with_episode
+from ..rules.exposure import of_patients
+from ..rules.studies import BASELINE_DAYS, of_studies, planned_visits
 from ..schemas import MART_TABLES, TIMESTAMP
 from ..statistics.reliable_change import change_class
 from .strata import subject
@@ -33,13 +34,14 @@ INPUTS = (
     "core.activity_days",
     "core.walking_days",
     "core.performance_tests",
-    "core.sessions",
     "core.patients",
     "core.clinics",
     "core.patient_status",
     "mart.adsl",
+    "mart.subject_episodes",
 )
-_BY = ["STUDYID", "USUBJID", "PARAMCD"]
+_BY = ["STUDYID", "USUBJID", "APERIOD", "PARAMCD"]
+_OF_EPISODE = ("APERIOD", "DAY1DT", "TRTSDTM", "FRSTEPFL", "LASTEPFL")
 _WITHOUT_ZERO = [p.code for p in WEEKLY_PARAMETERS if not p.has_zero]
 _OF_DAY = (
     "patient_id",
@@ -55,11 +57,11 @@ def compute(
     activity_days: pl.DataFrame,
     walking_days: pl.DataFrame,
     performance_tests: pl.DataFrame,
-    sessions: pl.DataFrame,
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
     patient_status: pl.DataFrame,
     adsl: pl.DataFrame,
+    subject_episodes: pl.DataFrame,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
@@ -77,17 +79,17 @@ def compute(
         "walking_days": walking.join(worn, on=worn.columns[:3], how="left"),
     }
     weeks = [
-        _weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS
+        _weeks(
+            p, days[p.table], adsl=adsl, subject_episodes=subject_episodes, options=options, cut=cut
+        )
+        for p in WEEKLY_PARAMETERS
     ]
-    rows = pl.concat([*weeks, _tests(tests, adsl=adsl)], how="diagonal")
+    rows = pl.concat(
+        [*weeks, _tests(tests, adsl=adsl, subject_episodes=subject_episodes)], how="diagonal"
+    )
     if rows.is_empty():
         return TABLE.empty()
-    delivered = placed_sessions(of_patients(sessions, keys), whose).filter("is_delivered")
-    ends = course_ends(delivered, adsl, gap_days=options.course_gap_days)
-    rows = rows.join(ends, on=["STUDYID", "USUBJID"], how="left").with_columns(
-        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(),
-        METRICV=_version(),
-    )
+    rows = rows.with_columns(METRICV=_version())
     plans = rows.partition_by("VISITPLN", as_dict=True)
     placed = [
         windows.place(part, by=_BY, tie="_tie", visits=planned_visits(plan))
@@ -105,9 +107,7 @@ def _version() -> pl.Expr:
 
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.select(
-        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", timezone="TIMEZONE"
-    )
+    return adsl.select("STUDYID", "USUBJID", "SITEID", "VISITPLN", timezone="TIMEZONE")
 
 
 # --- weeks --------------------------------------------------------------------------------------
@@ -118,25 +118,27 @@ def _weeks(
     days: pl.DataFrame,
     *,
     adsl: pl.DataFrame,
+    subject_episodes: pl.DataFrame,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
     """A row a patient, study and week that is over, from the first to the last week with a value of
     some day.
     """
-    subjects = _subjects(adsl).with_columns(subject=subject())
     counting = wear.counting_days(days.select(*_OF_DAY, parameter.column), column=parameter.column)
-    counting = of_studies(counting, adsl, day="day", lead_days=BASELINE_DAYS)
-    counting = (
-        counting.with_columns(subject=subject(patient="patient_id"))
-        .join(subjects.select("subject", "DAY1DT"), on="subject")
-        .with_columns(week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))))
+    counting = of_studies(counting, adsl, day="day", lead_days=BASELINE_DAYS).rename(
+        {"patient_id": "USUBJID"}
+    )
+    counting = with_episode(counting, subject_episodes, day="day").with_columns(
+        subject=subject(period="APERIOD"),
+        week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))),
     )
     by = ["subject", "week"]
-    found = wear.weekly(
+    weekly = wear.weekly(
         counting, column=parameter.column, options=options, by=by, is_weighted=parameter.is_weighted
     )
-    rows = _all_weeks(counting).join(found, on=by, how="left").join(subjects, on="subject")
+    rows = _all_weeks(counting).join(weekly, on=by, how="left")
+    rows = rows.join(_in_episodes(adsl, subject_episodes), on="subject")
     first_day = (
         pl.when(pl.col("week") > 0).then(7 * pl.col("week") - 6).otherwise(7 * pl.col("week"))
     )
@@ -148,11 +150,12 @@ def _weeks(
         "STUDYID",
         "USUBJID",
         "SITEID",
-        "DAY1DT",
-        "TRTSDTM",
+        *_OF_EPISODE,
         "VISITPLN",
         "WEEKSTDT",
         "ADT",
+        is_in_episode=(pl.col("ADT") <= pl.col("WINENDT")).fill_null(True),
+        days_after_course=(pl.col("ADT") - pl.col("CRSENDT")).dt.total_days(),
         PARAMCD=pl.lit(parameter.code),
         PARAM=pl.lit(parameter.title),
         AVALU=pl.lit(parameter.unit),
@@ -170,6 +173,16 @@ def _weeks(
         ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
         is_before_treatment=pl.col("week") < 0,
     ).with_columns(_tie=pl.lit(""))
+
+
+def _in_episodes(adsl: pl.DataFrame, subject_episodes: pl.DataFrame) -> pl.DataFrame:
+    """A row a subject and episode, named `subject`, with what its weeks need."""
+    own = subject_episodes.select("STUDYID", "USUBJID", *_OF_EPISODE, "CRSENDT", "WINENDT")
+    return (
+        _subjects(adsl)
+        .join(own, on=["STUDYID", "USUBJID"])
+        .with_columns(subject=subject(period="APERIOD"))
+    )
 
 
 def _date_of(first_study_day: pl.Expr) -> pl.Expr:
@@ -197,7 +210,9 @@ def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 # --- tests --------------------------------------------------------------------------------------
 
 
-def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
+def _tests(
+    tests: pl.DataFrame, *, adsl: pl.DataFrame, subject_episodes: pl.DataFrame
+) -> pl.DataFrame:
     """A row a study and performance test of the contract's list, on the day of the clinic where it
     was done.
     """
@@ -208,12 +223,14 @@ def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
         {"patient_id": "USUBJID"}
     )
     rows = rows.join(_subjects(adsl).drop("timezone"), on=["STUDYID", "USUBJID"])
+    rows = with_episode(rows, subject_episodes, day="ADT")
     return rows.select(
         "STUDYID",
         "USUBJID",
         "SITEID",
-        "DAY1DT",
-        "TRTSDTM",
+        *_OF_EPISODE,
+        "is_in_episode",
+        "days_after_course",
         "VISITPLN",
         "ADT",
         "PARAMCD",

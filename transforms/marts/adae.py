@@ -16,6 +16,7 @@ from datetime import datetime
 import polars as pl
 
 from ..options import Cut, Options
+from ..rules.episodes import under_way
 from ..rules.exposure import flag, of_patients, placed_sessions
 from ..rules.local_time import Clocks, clocks, with_clock, with_home, with_local_day
 from ..rules.safety import (
@@ -39,6 +40,7 @@ INPUTS = (
     "core.clinics",
     "core.patient_status",
     "core.sessions",
+    "core.episodes",
     "mart.adsl",
     "mart.time_at_risk",
 )
@@ -52,6 +54,7 @@ def compute(
     clinics: pl.DataFrame,
     patient_status: pl.DataFrame,
     sessions: pl.DataFrame,
+    episodes: pl.DataFrame,
     adsl: pl.DataFrame,
     time_at_risk: pl.DataFrame,
     options: Options,
@@ -74,7 +77,7 @@ def compute(
         frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut)
     )
     frame = _flagged(_sequenced(frame), options=options)
-    return TABLE.conform(_named(frame).sort("USUBJID", "AESEQ"))
+    return TABLE.conform(_named(under_way(frame, episodes, at="onset_at")).sort("USUBJID", "AESEQ"))
 
 
 def _placed(events: pl.DataFrame, sessions: pl.DataFrame, whose: Clocks) -> pl.DataFrame:

@@ -6,6 +6,7 @@ Here: the row's assembly. Not here: how a session is judged (rules/judged_sessio
 import polars as pl
 
 from ..options import Cut, Options
+from ..rules.episodes import under_way
 from ..rules.exposure import flag, of_patients, placed_sessions
 from ..rules.judged_sessions import judged
 from ..rules.local_time import clocks
@@ -24,6 +25,7 @@ INPUTS = (
     "core.consults",
     "core.screenings",
     "core.telemetry_sessions",
+    "core.episodes",
 )
 
 
@@ -40,6 +42,7 @@ def compute(
     consults: pl.DataFrame,
     screenings: pl.DataFrame,
     telemetry_sessions: pl.DataFrame,
+    episodes: pl.DataFrame,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
@@ -59,7 +62,9 @@ def compute(
         screenings=screenings,
         telemetry_sessions=telemetry_sessions,
     )
-    return TABLE.conform(_named(_cumulated(frame)).sort("USUBJID", "EXSEQ"))
+    return TABLE.conform(
+        _named(_cumulated(under_way(frame, episodes, at="started_at"))).sort("USUBJID", "EXSEQ")
+    )
 
 
 def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:

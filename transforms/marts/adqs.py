@@ -1,7 +1,7 @@
 """mart.adqs: a row a patient, study, questionnaire parameter and assessment, with baseline, change
 and responder rules.
 
-Here: from responses to scored, placed and judged rows; Day 1 is the first delivered session, else
+Here: from responses to scored, placed and judged rows; Day 1 is that of the treatment episode, else
 enrolment. Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places
 the same rows from the day of allocation with `placed`).
 """
@@ -12,8 +12,9 @@ from ..facts.catalogue import METRICS
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
 from ..options import Cut, Options
 from ..rules import local_time, measurement_error, pain, windows
-from ..rules.exposure import of_patients, placed_sessions
-from ..rules.studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
+from ..rules.episodes import with_episode
+from ..rules.exposure import of_patients
+from ..rules.studies import BASELINE_DAYS, of_studies, planned_visits
 from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adqs"]
@@ -24,8 +25,9 @@ INPUTS = (
     "core.clinics",
     "core.patient_status",
     "mart.adsl",
+    "mart.subject_episodes",
 )
-_BY = ["STUDYID", "USUBJID", "PARAMCD"]
+_BY = ["STUDYID", "USUBJID", "APERIOD", "PARAMCD"]
 
 
 def compute(
@@ -37,6 +39,7 @@ def compute(
     clinics,
     patient_status,
     adsl,
+    subject_episodes,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
@@ -52,15 +55,11 @@ def compute(
         return TABLE.empty()
     whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     scored = local_time.with_clock(scored, at="answered_at", clocks=whose, sessions=sessions)
-    ends = _course_ends(sessions, adsl=adsl, clocks=whose, options=options)
-    rows = _dated(scored, adsl=adsl).join(ends, on=["STUDYID", "USUBJID"], how="left")
-    rows = rows.with_columns(
-        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days()
-    )
+    rows = with_episode(_dated(scored, adsl=adsl), subject_episodes, day="ADT")
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
     rows = measurement_error.classified(rows, by=_BY, options=options)
     rows = rows.with_columns(
-        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null())
+        DAY1BASIS=pl.when(pl.col("TRTSDTM").is_not_null())
         .then(pl.lit("session"))
         .otherwise(pl.lit("enrolment"))
     )
@@ -68,7 +67,7 @@ def compute(
 
 
 def placed(rows: pl.DataFrame, *, day1: pl.Expr, options: Options) -> pl.DataFrame:
-    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline,
+    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM, APERIOD) with study day, visit, baseline,
     change and rules.
 
     Visits are those that the study plans (VISITPLN).
@@ -209,15 +208,8 @@ def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
     rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename(
         {"patient_id": "USUBJID"}
     )
-    subjects = adsl.select(
-        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "VISITPLN"
-    )
+    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "VISITPLN")
     return rows.join(subjects, on=["STUDYID", "USUBJID"])
-
-
-def _course_ends(sessions, *, adsl, clocks, options: Options) -> pl.DataFrame:
-    delivered = placed_sessions(sessions, clocks).filter("is_delivered")
-    return course_ends(delivered, adsl, gap_days=options.course_gap_days)
 
 
 def _judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:

@@ -236,6 +236,8 @@ def placed(
         context=pl.lit("scheduled"),
         reason="NEREASON",
         days_after_course=pl.lit(None, dtype=pl.Int64),
+        APERIOD=pl.lit(None, dtype=pl.Int64),  # no episodes: windows run on
+        is_in_episode=pl.lit(True),
     )
     return adqs_mart.placed(
         rows.join(subjects.select(columns), on=["STUDYID", "USUBJID"]),

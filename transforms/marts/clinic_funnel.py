@@ -20,8 +20,9 @@ import numpy as np
 import polars as pl
 
 from .. import disclosure
+from ..facts.estimands import COMPOSITE
 from ..facts.restrictions import rows_of
-from ..facts.values import COLD_INJURIES, COMPLETERS
+from ..facts.values import COLD_INJURIES, COMPLETERS, FIRST
 from ..options import Cut, Options
 from ..rules.exposure import BEGUN, DELIVERED
 from ..rules.safety import counted_in_time, with_event_number
@@ -168,6 +169,8 @@ def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFram
         pl.col("metric_id") == RESPONSE,
         pl.col("visit") == RESPONSE_VISIT,
         pl.col("population") == COMPLETERS,
+        pl.col("episode") == FIRST,
+        pl.col("strategy") == COMPOSITE,
     )
     judged = pl.col("n_evaluable") + pl.col("n_missing")
     share = 100 * pl.col("n_evaluable") / judged

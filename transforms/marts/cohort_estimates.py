@@ -4,13 +4,12 @@ Here: means and shares of patients, one value each. Not here: the counts (cohort
 cohort_care), sessions, of which a patient has many (cohort_sessions).
 """
 
-import numpy as np
 import polars as pl
-from scipy import stats
 
-from ..statistics import rate_columns
+from ..statistics import rate_columns, repeated
 
 NO_VALUE = "no evaluable value among the patients due"
+ONE_PATIENT = "values of one patient: no interval"
 ONE_VALUE, EQUAL_VALUES = "one value: no interval", "all values equal: no interval"
 _NOISE = 1e-12  # what a sum of equal values may leave of a standard deviation, of the mean
 
@@ -21,10 +20,8 @@ def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
 
     A few equal values don't make their mean certain, which an interval of no width would say.
     """
-    n = frame["n_evaluable"].to_numpy()
-    quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
     varies = pl.col("sd") > _NOISE * pl.col("mean").abs()
-    margin = pl.when(varies).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
+    margin = pl.when(varies).then(_standard_error(frame) * _quantile(frame))
     return frame.with_columns(
         estimate=pl.col("mean"),
         ci_lower=pl.col("mean") - margin,
@@ -33,14 +30,33 @@ def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(NO_VALUE))
         .when(pl.col("n_evaluable") == 1)
         .then(pl.lit(ONE_VALUE))
+        .when(_is_of_one(frame))
+        .then(pl.lit(ONE_PATIENT))
         .when(~varies)
         .then(pl.lit(EQUAL_VALUES)),
     )
 
 
+def _standard_error(frame: pl.DataFrame) -> pl.Expr:
+    """Of the mean: of independent values, or, where patients may have several (`clusters`), of
+    theirs.
+    """
+    if "clusters" not in frame.columns:
+        return pl.col("sd") / pl.col("n_evaluable").sqrt()
+    return repeated.variance_of_mean(mean=pl.col("mean"), n=pl.col("n_evaluable")).sqrt()
+
+
+def _is_of_one(frame: pl.DataFrame) -> pl.Expr:
+    return pl.col("clusters") == 1 if "clusters" in frame.columns else pl.lit(False)
+
+
+def _quantile(frame: pl.DataFrame) -> pl.Series:
+    return repeated.t_quantile(frame["clusters" if "clusters" in frame.columns else "n_evaluable"])
+
+
 def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
     """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or
-    fewer.
+    fewer. Where patients have several units (`clusters`) Korn & Graubard's.
     """
     for method in ("wilson", "clopper_pearson"):
         frame = rate_columns.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
@@ -49,6 +65,20 @@ def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
         f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
         for side in ("lower", "upper")
     }
+    if "clusters" in frame.columns:
+        limits = _of_several_units(frame, limits, n=n)
     return frame.with_columns(
         estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
     )
+
+
+def _of_several_units(
+    frame: pl.DataFrame, limits: dict[str, pl.Expr], *, n: str
+) -> dict[str, pl.Expr | pl.Series]:
+    """The limits, those of clusters where some patient has several units."""
+    repeating = repeated.share_limits(frame, x="n_event", n=n)
+    has_several = pl.col("clusters") < pl.col(n)
+    return {
+        name: pl.when(has_several).then(repeating[name.removeprefix("ci_")]).otherwise(usual)
+        for name, usual in limits.items()
+    }

@@ -11,27 +11,28 @@ evaluable; the others have a value (evaluable) or not (missing). Who is not due 
 missing.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import polars as pl
 
 from .. import disclosure
-from ..facts.catalogue import METRICS, STATISTICS, Metric
-from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
+from ..facts.catalogue import METRICS
+from ..facts.estimands import ESTIMANDS, TREATMENT_POLICY
+from ..facts.values import ALL, COMPLETERS, FIRST, LATEST, MISSING_AS_NONRESPONDER
 from ..options import Cut, Options
 from ..rules import care as care_rules
-from ..rules import windows
+from ..rules.intercurrent import with_first_event
 from ..rules.local_time import clocks
-from ..rules.regression_to_mean import rtm_columns
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, CRITERIA, STRATUM_COLUMNS
-from . import cohort_care, cohort_sessions
+from ..schemas.mart import CELL_DIMENSIONS
+from . import cohort_care, cohort_sessions, cohort_visits
 from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
+from .cohort_visits import MISSING_RULES
 from .patient_outcomes import lasting_response
 from .stamp import stamped
-from .strata import COUNTS_ONCE, by_strata, of_subjects, per_subject
-from .visit_values import asked_of, due_of, expected_of, people_of, values_of
+from .strata import COMBINATIONS, PAIRS, by_strata, of_episodes, per_subject
+from .visit_values import due_of, judgements_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
 INPUTS = (
@@ -39,23 +40,22 @@ INPUTS = (
     "mart.adqs",
     "mart.adact",
     "mart.adex",
+    "mart.subject_episodes",
     "core.courses",
     "core.care",
     "core.patients",
     "core.clinics",
     "core.patient_status",
 )
-MISSING_RULES = {
-    COMPLETERS: "observed cases only",
-    MISSING_AS_NONRESPONDER: "no value counts as no response",
-}
+_ROW = ["metric_id", "visit", "population", "episode", "strategy"]
+_DEFAULTS = {name: estimand.default for name, estimand in ESTIMANDS.items()}
+# The combinations of dimensions that are stored, by choice of episodes
+_STORED = {FIRST: COMBINATIONS, LATEST: PAIRS, ALL: PAIRS}
 _DEFINED = pl.DataFrame(
     [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
     schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
     orient="row",
 )
-_STRATUM = list(STRATUM_COLUMNS)
-_CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
 def compute(
@@ -64,6 +64,7 @@ def compute(
     adqs,
     adact,
     adex,
+    subject_episodes,
     courses,
     care,
     patients,
@@ -73,21 +74,53 @@ def compute(
     cut: Cut,
 ) -> pl.DataFrame:
     """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
-    people = people_of(adsl, adex, options=options)
-    if people.is_empty():
+    if adsl.is_empty():
         return TABLE.empty()
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     care = care_rules.local_care(care, whose)
-    counts = _cells(people, due_of(people, cut=cut), values_of(adqs, adact))
-    parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
-    parts += _without_visit(_whole_course(people, adqs, care, options=options))
-    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(
-        adsl, care, cut=cut
-    )
+    parts = []
+    for episode, over in _STORED.items():
+        people = people_of(adsl, subject_episodes, options=options, episode=episode)
+        of_episode = _of_visits(
+            people, adqs, adact, care, episode=episode, over=over, options=options, cut=cut
+        )
+        of_episode += _without_visit(_whole_course(people, adqs, care, options=options), over=over)
+        parts += [part.with_columns(episode=pl.lit(episode)) for part in of_episode]
+    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut)
+    parts += cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
-    frame = with_clustered(frame, [_CLUSTERED], by=["metric_id", "visit", "population"])
+    frame = pl.concat(
+        [
+            with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW),
+            with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=PAIRS),
+        ]
+    )
     frame = frame.with_columns(cells(options).suppressed(frame))
-    return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:6], "visit_day", "population"])
+    order = [*TABLE.key[:6], "visit_day", "population", "episode", "strategy"]
+    return TABLE.conform(stamped(frame, cut=cut)).sort(order)
+
+
+def _of_visits(
+    people: pl.DataFrame,
+    adqs: pl.DataFrame,
+    adact: pl.DataFrame,
+    care: pl.DataFrame,
+    *,
+    episode: str,
+    over: Sequence[tuple[str, ...]],
+    options: Options,
+    cut: Cut,
+) -> list[pl.DataFrame]:
+    people = with_first_event(people, care)
+    units = cohort_visits.Units(
+        episode=episode,
+        people=people,
+        due=due_of(people, cut=cut),
+        values=values_of(adqs, adact),
+        judged=judgements_of(adqs),
+    )
+    few = [combination for combination in over if combination in PAIRS]
+    return cohort_visits.rows(units, over=over, few=few, options=options)
 
 
 # What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor
@@ -118,150 +151,27 @@ def cells(options: Options) -> disclosure.Cells:
     return disclosure.Cells(
         counts=counts,
         dimensions=CELL_DIMENSIONS,
-        by=["metric_id", "visit"],
+        by=["metric_id", "visit", "episode", "strategy"],
         min_cell=options.min_cell,
+        widened=_or_asked_for,
     )
-
-
-# --- counts -------------------------------------------------------------------------------------
-
-
-def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """A row a stratum, parameter and visit with every count and moment that the estimates need."""
-    patients = by_strata(due, n_patients=pl.len(), n_due=pl.col("is_due").sum(), by=["AVISIT"])
-    closed = due.filter("is_due")
-    asked = asked_of(rows, people)
-    expected = (
-        closed.group_by([*_STRATUM, COUNTS_ONCE, "STUDYID", "AVISIT"])
-        .len()
-        .join(asked, on=["STUDYID", "clinic_id", "AVISIT"])
-    )
-    based = expected_of(rows, due, asked)
-    # in one order, whatever that of the rows: the last digit of a sum depends on it
-    seen = rows.join(closed, on=["USUBJID", "AVISIT"]).sort("USUBJID", "PARAMCD", "AVISIT")
-    by = ["PARAMCD", "AVISIT"]
-    cells = by_strata(expected, n_asked=pl.col("len").sum(), by=by)
-    cells = cells.join(patients.drop("strata"), on=[*_STRATUM, "AVISIT"], nulls_equal=True)
-    for counts in (
-        by_strata(based, **_base_counts(), by=by),
-        by_strata(seen, **_value_counts(), by=by),
-    ):
-        cells = cells.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
-    counted = [c for c in cells.columns if c.startswith("n_")]
-    return cells.with_columns(pl.col(counted).fill_null(0).cast(pl.Int64))
-
-
-def _base_counts() -> dict[str, pl.Expr]:
-    return {
-        "n_based": pl.len(),
-        "n_can_improve": pl.col("can_improve").sum(),
-        "n_can_worsen": pl.col("can_worsen").sum(),
-    }
-
-
-def _value_counts() -> dict[str, pl.Expr]:
-    counts = {}
-    for name, column in (("mean", "AVAL"), ("change", "CHG")):
-        value = pl.col(column)
-        counts |= {
-            f"n_{name}": value.count(),
-            name: value.mean(),
-            f"{name}_sd": value.std(),
-            **_day_of(name, value),
-        }
-    for k, criterion in enumerate(CRITERIA, 1):
-        flag = pl.col(f"CRIT{k}FL")
-        counts |= {
-            f"n_{criterion}": flag.count(),
-            f"n_{criterion}_yes": (flag == "Y").sum(),
-            **_day_of(criterion, flag),
-        }
-    return counts
-
-
-def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
-    """The median day of those assessments that the statistic is of."""
-    return {f"day_{name}": pl.col("ADY").filter(value.is_not_null()).median()}
-
-
-# --- estimates ----------------------------------------------------------------------------------
-
-# (statistic of the catalogue, population)
-_STATISTICS = (
-    ("mean", COMPLETERS),
-    ("change", COMPLETERS),
-    *((c.lower(), COMPLETERS) for c in CRITERIA),
-    *((c.lower(), MISSING_AS_NONRESPONDER) for c in CRITERIA if c != "WORSE"),
-)
-
-
-def _estimates(
-    cells: pl.DataFrame, statistic: tuple[str, str], *, options: Options
-) -> pl.DataFrame:
-    name, population = statistic
-    frame = cells.with_columns(metric_id=_by_parameter(name, lambda metric: metric.id))
-    if name in ("mean", "change"):
-        frame = _with_mean(frame, name).filter(
-            (name == "mean") | (pl.col("AVISIT") != windows.BASELINE)
-        )
-    else:
-        frame = _with_proportion(frame, name.upper(), population).filter(
-            pl.col("AVISIT") != windows.BASELINE
-        )
-    targets = {v.name: v.target for v in windows.VISITS}
-    return frame.with_columns(
-        visit=pl.col("AVISIT"),
-        visit_day=pl.col("AVISIT").replace_strict(targets, default=None, return_dtype=pl.Int64),
-        median_day=pl.col(f"day_{name}" if name in ("mean", "change") else f"day_{name.upper()}"),
-        population=pl.lit(population),
-        n_pending=pl.col("n_patients") - pl.col("n_due"),
-        missing_rule=pl.lit(MISSING_RULES[population]),
-        **rtm_columns(pl.col("PARAMCD"), options=options, is_change=name == "change"),
-    )
-
-
-def _with_mean(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    judged = pl.col("n_asked" if name == "mean" else "n_based")
-    frame = _with_counts(frame, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
-    frame = frame.with_columns(mean=pl.col(name), sd=pl.col(f"{name}_sd"))
-    return as_mean(frame.with_columns(unit=_by_parameter("mean", lambda metric: metric.unit)))
-
-
-def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
-    """`n_judged`: the due who are asked and whose baseline allows the statistic; some of them have
-    a value.
-    """
-    return frame.with_columns(
-        n_evaluable=n_evaluable,
-        n_missing=n_judged - n_evaluable,
-        n_not_evaluable=pl.col("n_due") - n_judged,
-    )
-
-
-def _by_parameter(statistic: str, field: Callable[[Metric], str | None]) -> pl.Expr:
-    """A field of each parameter's metric of the statistic; null for a parameter without one."""
-    values = {
-        parameter: field(metric)
-        for (parameter, name), metric in STATISTICS.items()
-        if name == statistic
-    }
-    return pl.col("PARAMCD").replace_strict(values, default=None, return_dtype=pl.String)
-
-
-def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:
-    judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
-    judged = pl.when(pl.col("PARAMCD") == "PGIC").then(pl.col("n_asked")).otherwise(judged)
-    frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=judged)
-    counted = pl.col("n_evaluable") + (
-        pl.col("n_missing") if population == MISSING_AS_NONRESPONDER else 0
-    )
-    frame = frame.with_columns(
-        n_event=pl.col(f"n_{criterion}_yes"), unit=pl.lit("proportion"), n_counted=counted
-    )
-    return as_proportion(frame, "n_counted")
 
 
 # --- metrics of a patient's whole course --------------------------------------------------------
+
+
+def _is_asked_for() -> pl.Expr:
+    """Rows of another choice than the first episode under the default strategy."""
+    default = pl.col("statistic").replace_strict(_DEFAULTS, default=None, return_dtype=pl.String)
+    return ((pl.col("episode") != FIRST) | (pl.col("strategy") != default)).fill_null(False)
+
+
+def _or_asked_for(frame: pl.DataFrame) -> pl.Series:
+    """Marks, and every row of another choice than the first episode under the default strategy:
+    beside it each would tell how many differ.
+    """
+    marked = pl.col("is_suppressed") | _is_asked_for()
+    return frame.select(is_suppressed=marked)["is_suppressed"]
 
 
 def _whole_course(
@@ -270,7 +180,7 @@ def _whole_course(
     """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of
     a patient.
     """
-    lasting = lasting_response(of_subjects(adqs), options=options).drop("sustained_reason")
+    lasting = lasting_response(of_episodes(adqs), options=options).drop("sustained_reason")
     days = people.select("DAY1DT", patient_id="USUBJID")
     doses = care_rules.opioid_doses(per_subject(care, people), days).rename(
         {"patient_id": "USUBJID"}
@@ -278,7 +188,9 @@ def _whole_course(
     return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 
 
-def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
+def _without_visit(
+    outcomes: pl.DataFrame, *, over: Sequence[tuple[str, ...]]
+) -> list[pl.DataFrame]:
     """Sustained response (without two assessments not evaluable) and opioid dose (not known:
     missing): no visit.
     """
@@ -291,25 +203,32 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
         opioid_latest=pl.when(paired).then("opioid_mme_latest"),
     )
     share = _of_everybody(
-        outcomes, "sustained", "sustained_response", without="n_not_evaluable"
+        outcomes, "sustained", "sustained_response", over=over, without="n_not_evaluable"
     ).with_columns(n_event=pl.col("total").cast(pl.Int64))
     means = [
-        _of_everybody(outcomes, "opioid", "opioid_change"),
-        _of_everybody(outcomes, "opioid_before", "opioid_dose_before"),
-        _of_everybody(outcomes, "opioid_latest", "opioid_dose_latest"),
+        _of_everybody(outcomes, "opioid", "opioid_change", over=over),
+        _of_everybody(outcomes, "opioid_before", "opioid_dose_before", over=over),
+        _of_everybody(outcomes, "opioid_latest", "opioid_dose_latest", over=over),
     ]
     return [as_proportion(share, "n_evaluable"), *(as_mean(m) for m in means)]
 
 
 def _of_everybody(
-    outcomes: pl.DataFrame, column: str, metric: str, *, without: str = "n_missing"
+    outcomes: pl.DataFrame,
+    column: str,
+    metric: str,
+    *,
+    over: Sequence[tuple[str, ...]],
+    without: str = "n_missing",
 ) -> pl.DataFrame:
     """Counts of all patients; those without a value are counted in `without`."""
     value = pl.col(column)
     unit = next(m.unit for m in METRICS.values() if m.id == metric)
     counts = by_strata(
         outcomes,
-        n_patients=pl.len().cast(pl.Int64),
+        over=over,
+        n_patients=pl.col("patient_id").n_unique().cast(pl.Int64),
+        n_episodes=pl.len().cast(pl.Int64),
         n_evaluable=value.count().cast(pl.Int64),
         total=value.sum().cast(pl.Float64),
         mean=value.mean(),
@@ -320,8 +239,11 @@ def _of_everybody(
         unit=pl.lit(unit),
         population=pl.lit(COMPLETERS),
         missing_rule=pl.lit(MISSING_RULES[COMPLETERS]),
-        n_due=pl.col("n_patients"),
+        n_due=pl.col("n_episodes"),
         n_pending=pl.lit(0, dtype=pl.Int64),
         n_missing=pl.lit(0, dtype=pl.Int64),
         n_not_evaluable=pl.lit(0, dtype=pl.Int64),
-    ).with_columns((pl.col("n_patients") - pl.col("n_evaluable")).alias(without))
+    ).with_columns(
+        (pl.col("n_episodes") - pl.col("n_evaluable")).alias(without),
+        strategy=pl.lit(TREATMENT_POLICY),
+    )

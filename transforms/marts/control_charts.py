@@ -287,7 +287,10 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
     """
     metric = "chart_pain_change"
     changes = adqs.filter(
-        (pl.col("PARAMCD") == "NRS7D") & (pl.col("AVISIT") == "Week 8") & (pl.col("ANL01FL") == "Y")
+        pl.col("PARAMCD") == "NRS7D",
+        pl.col("AVISIT") == "Week 8",
+        pl.col("ANL01FL") == "Y",
+        pl.col("FRSTEPFL") == "Y",
     ).filter(pl.col("CHG").is_not_null() & pl.col("ADT").is_not_null())
     changes = changes.select("CHG", clinic_id="SITEID", month=pl.col("ADT").dt.truncate("1mo"))
     few = f"fewer than {options.min_cell} patients"

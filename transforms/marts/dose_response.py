@@ -16,11 +16,11 @@ from ..schemas.mart import CELL_DIMENSIONS
 from .clustered_columns import MEAN, Measure, with_clustered
 from .cohort_estimates import as_mean
 from .stamp import stamped
-from .strata import FEW_COMBINATIONS, by_strata, of_subjects
+from .strata import FEW_COMBINATIONS, by_strata, of_episodes
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["dose_response"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adex", "mart.subject_episodes")
 METRIC = "dose_response"
 _CLUSTERED = Measure(
     name="ci_clustered",
@@ -30,16 +30,16 @@ _CLUSTERED = Measure(
 )
 
 
-def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, adex, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, visit, stratum and bin; columns of MART_TABLES["dose_response"]."""
-    due = due_of(people_of(adsl, adex, options=options), cut=cut).filter("is_due")
+    due = due_of(people_of(adsl, subject_episodes, options=options), cut=cut).filter("is_due")
     changes = values_of(adqs).filter(
         pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
     )
     judged = changes.join(due, on=["USUBJID", "AVISIT"]).with_columns(
         parameter="PARAMCD", visit="AVISIT"
     )
-    people = exposure.sessions_per_week(of_subjects(adex), judged).with_columns(
+    people = exposure.sessions_per_week(of_episodes(adex), judged).with_columns(
         **exposure.dose_bin()
     )
     if people.is_empty():

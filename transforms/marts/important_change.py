@@ -23,18 +23,20 @@ from .strata import by_strata
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["important_change"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.subject_episodes")
 METRIC = "pgic_anchor_mic"
 ANCHOR = "PGIC"
 _BY = ["parameter", "visit"]
 _CELL = [*STRATUM_COLUMNS, *_BY]
 
 
-def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, visit and stratum with a change; columns of
     MART_TABLES["important_change"].
     """
-    due = due_of(people_of(adsl, adex, options=options), cut=cut).filter(pl.col("is_due"))
+    due = due_of(people_of(adsl, subject_episodes, options=options), cut=cut).filter(
+        pl.col("is_due")
+    )
     published = published_changes(options=options)
     changes = _changes(values_of(adqs, adact), published).join(due, on=["USUBJID", "AVISIT"])
     if changes.is_empty():

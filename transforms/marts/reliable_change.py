@@ -25,7 +25,7 @@ from .strata import by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["reliable_change"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.subject_episodes")
 METRIC = "reliable_change"
 _BY = ["parameter", "visit"]
 _COUNTS = [f"n_{name}" for name in CHANGE_CLASSES]
@@ -42,11 +42,11 @@ _CLUSTERED = [
 ]
 
 
-def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, visit and stratum with an expected patient; columns of
     MART_TABLES["reliable_change"].
     """
-    people = people_of(adsl, adex, options=options)
+    people = people_of(adsl, subject_episodes, options=options)
     if people.is_empty():
         return TABLE.empty()
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)

@@ -8,12 +8,17 @@ Who is due without a value has not responded, whatever the cut-off (Farrar 2006)
 percentage can't be judged from is left out.
 """
 
+import math
+
 import polars as pl
 
 from .. import disclosure
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import pain, windows
+from ..rules.care import local_care
+from ..rules.intercurrent import with_first_event
+from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from ..statistics import rate_columns
@@ -22,16 +27,38 @@ from .strata import FEW_COMBINATIONS, by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_curves"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+INPUTS = (
+    "mart.adsl",
+    "mart.adqs",
+    "mart.subject_episodes",
+    "core.care",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+)
 METRIC = "responder_curve"
 CUTOFFS = range(101)
 _CELL = [*STRATUM_COLUMNS, "PARAMCD", "AVISIT"]
 _IN_PERCENT = {code: p for code, p in PARAMETERS.items() if p.has_percent_rules}
 
 
-def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adsl,
+    adqs,
+    subject_episodes,
+    care,
+    patients,
+    clinics,
+    patient_status,
+    options: Options,
+    cut: Cut,
+) -> pl.DataFrame:
     """A row a parameter, visit, stratum and cut-off; columns of MART_TABLES["responder_curves"]."""
-    improved = _improved(adsl, adqs, adex, options=options, cut=cut)
+    people = people_of(adsl, subject_episodes, options=options)
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    people = with_first_event(people, local_care(care, whose))
+    improved = _improved(people, adqs, cut=cut)
     if improved.is_empty():
         return TABLE.empty()
     curves = rate_columns.proportion_columns(
@@ -43,11 +70,13 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     return TABLE.conform(stamped(curves, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
-def _improved(adsl, adqs, adex, *, options: Options, cut: Cut) -> pl.DataFrame:
+def _improved(people: pl.DataFrame, adqs: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """A row a patient due with an evaluable baseline, parameter and visit: `percent`, null = no
     value.
+
+    From the day of the first intercurrent event on nothing is reached, as in the shares of
+    responders of cohort_outcomes (the strategy `composite`).
     """
-    people = people_of(adsl, adex, options=options)
     values = values_of(adqs.filter(pl.col("PARAMCD").is_in(list(_IN_PERCENT))))
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     expected = expected_of(values, due, asked_of(values, people)).filter("can_improve")
@@ -61,8 +90,11 @@ def _improved(adsl, adqs, adex, *, options: Options, cut: Cut) -> pl.DataFrame:
         )
         for side, codes in better.items()
     )
-    seen = values.select("USUBJID", "PARAMCD", "AVISIT", percent=percent)
-    return expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
+    seen = values.select("USUBJID", "PARAMCD", "AVISIT", "ADT", percent=percent)
+    expected = expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
+    seen_on = pl.when(pl.col("percent").is_not_null()).then("ADT")
+    is_after = (pl.col("event_on") <= pl.coalesce(seen_on, "target_on")).fill_null(False)
+    return expected.with_columns(percent=pl.when(is_after).then(-math.inf).otherwise("percent"))
 
 
 def _curves(improved: pl.DataFrame) -> pl.DataFrame:
@@ -70,7 +102,14 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
     highest one down.
     """
     # a percentage of decimals, not of their binary neighbours
-    reached = pl.col("percent").round(9).floor().clip(CUTOFFS[0] - 1, CUTOFFS[-1]).cast(pl.Int64)
+    reached = (
+        pl.col("percent")
+        .clip(-1e6)
+        .round(9)
+        .floor()
+        .clip(CUTOFFS[0] - 1, CUTOFFS[-1])
+        .cast(pl.Int64)
+    )
     improved = improved.with_columns(cutoff_pct=reached)
     cells = by_strata(
         improved,

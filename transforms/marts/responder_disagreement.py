@@ -20,18 +20,18 @@ from .strata import FEW_COMBINATIONS, by_strata
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_disagreement"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.subject_episodes")
 METRIC = "rule_disagreement"
 _BOTH_RULES = [
     c for c, p in PARAMETERS.items() if p.has_percent_rules and p.points_option is not None
 ]
 
 
-def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, visit, stratum and verdict; columns of
     MART_TABLES["responder_disagreement"].
     """
-    people = people_of(adsl, adex, options=options)
+    people = people_of(adsl, subject_episodes, options=options)
     due = due_of(people, cut=cut).filter(pl.col("is_due") & (pl.col("AVISIT") != windows.BASELINE))
     verdicts = _verdicts(values_of(adqs)).join(due, on=["USUBJID", "AVISIT"])
     if verdicts.is_empty():

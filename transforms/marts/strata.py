@@ -27,6 +27,8 @@ COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
     for combination in combinations(DIMENSIONS, size)
 )
 
+PAIRS = tuple(c for c in COMBINATIONS if len(c) <= 2)
+
 # For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a
 # clinic; all of that with study and arm too
 _FEW = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
@@ -36,9 +38,12 @@ FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if tuple(d for d in c if d != S
 # --- subjects -----------------------------------------------------------------------------------
 
 
-def subject(study: str = "STUDYID", patient: str = "USUBJID") -> pl.Expr:
-    """One text that names a patient in a study."""
-    return pl.concat_str(study, patient, separator=_BETWEEN)
+def subject(study: str = "STUDYID", patient: str = "USUBJID", period: str | None = None) -> pl.Expr:
+    """One text that names a patient in a study; with `period` (a column), in an episode there."""
+    parts = [pl.col(study), pl.col(patient)]
+    if period:
+        parts.append(pl.col(period).cast(pl.String).fill_null(""))
+    return pl.concat_str(parts, separator=_BETWEEN)
 
 
 def of_subjects(frame: pl.DataFrame) -> pl.DataFrame:
@@ -46,6 +51,11 @@ def of_subjects(frame: pl.DataFrame) -> pl.DataFrame:
     the row.
     """
     return frame.with_columns(patient_id="USUBJID", USUBJID=subject())
+
+
+def of_episodes(frame: pl.DataFrame) -> pl.DataFrame:
+    """A CDISC-like mart with `patient_id` beside a USUBJID that names patient, study and episode."""
+    return frame.with_columns(patient_id="USUBJID", USUBJID=subject(period="APERIOD"))
 
 
 def per_subject(frame: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:

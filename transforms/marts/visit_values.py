@@ -12,50 +12,81 @@ does not count as silent.
 import polars as pl
 
 from ..facts.mobility_parameters import VITALS
+from ..facts.values import ALL, FIRST, LATEST, NONE, ROUTINE
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import pain, windows
 from ..rules.local_time import with_cut_day
 from ..rules.studies import planned_visits
 from ..schemas.mart import CRITERIA
-from .strata import dimensions_of, of_subjects
+from .strata import COUNTS_ONCE, dimensions_of, of_episodes
 
 # --- who is due ----------------------------------------------------------------------------------
 
 
-def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a subject (strata): dimensions, `counts_once`, `patient_id`, time zone, Day 1, the end
-    of the first course.
+def people_of(
+    adsl: pl.DataFrame, episodes: pl.DataFrame, *, options: Options, episode: str = FIRST
+) -> pl.DataFrame:
+    """A row a subject (strata) and episode: dimensions, `counts_once`, `patient_id`, time zone, Day
+    1, the end of the first course, and `windows_to`.
+
+    `episode`: FIRST and LATEST take one episode of each subject, ALL every one. USUBJID names the
+    patient, the study and the episode. Where the study is no dimension a patient counts as the
+    subject who was treated first, of LATEST last; of ALL each of the patient's episodes once.
     """
-    subjects = of_subjects(adsl)
-    delivered = (
-        of_subjects(adex)
-        .filter(pl.col("EXSTAT") == "delivered")
-        .select(
-            patient_id="USUBJID",
-            course_id="COURSEID",
-            session_id="SESSIONID",
-            started_at="EXSTDTM",
-            day="ASTDT",
-        )
+    units = of_episodes(_chosen(episodes, episode)).select(
+        "USUBJID",
+        "patient_id",
+        "STUDYID",
+        "APERIOD",
+        "DAY1DT",
+        "TRTSDTM",
+        course_ended_on="CRSENDT",
+        windows_to="WINENDT",
+        modality=pl.col("MODALITY").fill_null(NONE),
     )
-    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename(
-        {"patient_id": "USUBJID"}
-    )
-    known = (
-        subjects.select("USUBJID", "patient_id", "DAY1DT", timezone="TIMEZONE", plan="VISITPLN")
-        .join(dimensions_of(subjects), on="USUBJID")
-        .join(ends, on="USUBJID", how="left")
-    )
+    dimensions = dimensions_of(adsl).rename({"USUBJID": "patient_id"}).drop("modality", COUNTS_ONCE)
+    zones = adsl.select("STUDYID", patient_id="USUBJID", timezone="TIMEZONE", plan="VISITPLN")
+    whose = ["STUDYID", "patient_id"]
+    people = units.join(dimensions, on=whose).join(zones, on=whose)
     days = max(windows.END_OF_COURSE_DAYS, options.course_gap_days)
-    return known.with_columns(end_closes_on=pl.col("course_ended_on") + pl.duration(days=days))
+    return people.with_columns(
+        end_closes_on=pl.col("course_ended_on") + pl.duration(days=days),
+        **{COUNTS_ONCE: pl.col("USUBJID").is_in(_standing(people, episode).implode())},
+    ).drop("TRTSDTM")
+
+
+def _chosen(episodes: pl.DataFrame, episode: str) -> pl.DataFrame:
+    if episode == ALL:
+        return episodes
+    return episodes.filter(pl.col("FRSTEPFL" if episode == FIRST else "LASTEPFL") == "Y")
+
+
+def _standing(people: pl.DataFrame, episode: str) -> pl.Series:
+    """The USUBJIDs that stand for their patient, or for the patient's episode, where the study is
+    no dimension.
+    """
+    order = [
+        pl.col("TRTSDTM"),
+        pl.col("DAY1DT"),
+        pl.col("STUDYID") != ROUTINE,
+        pl.col("STUDYID"),
+    ]
+    is_last_first = [episode == LATEST] * 2 + [False] * 2
+    ordered = people.sort(order, descending=is_last_first, nulls_last=True)
+    of = ["patient_id", "APERIOD"] if episode == ALL else ["patient_id"]
+    is_superfluous = pl.col("APERIOD").is_null() & (
+        pl.col("APERIOD").is_not_null().any().over("patient_id")
+    )
+    return ordered.filter(~is_superfluous).unique(of, keep="first", maintain_order=True)["USUBJID"]
 
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a subject and visit of the study: `is_due`, the visit's window has closed at the data
-    cut.
+    """A row a subject, episode and visit of the study: `is_due`, the visit's window has closed at
+    the data cut; `is_ended`, the next episode's baseline began before the window; `target_on`.
 
-    It closes where the patient is enrolled: a window's last day is over there, not in UTC.
+    It closes where the patient is enrolled: a window's last day is over there, not in UTC; or where
+    the next episode's baseline begins.
 
     End of course closes when no further session can belong to the course any more; without a
     session it is never due.
@@ -68,13 +99,23 @@ def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 
 
 def _due(people: pl.DataFrame, visits: tuple[windows.Visit, ...]) -> list[pl.DataFrame]:
-    closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in visits}
-    closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
+    day1, windows_to = pl.col("DAY1DT"), pl.col("windows_to")
+    spans = {
+        v.name: [windows.date_of(day, day1=day1) for day in (v.first, v.target, v.last)]
+        for v in visits
+    }
+    ended = pl.col("course_ended_on")
+    spans[windows.END_OF_COURSE] = [ended, ended + pl.duration(days=1), pl.col("end_closes_on")]
     return [
         people.with_columns(
-            AVISIT=pl.lit(name), is_due=(closed < pl.col("cut_on")).fill_null(False)
+            AVISIT=pl.lit(name),
+            target_on=target,
+            is_ended=(first > windows_to).fill_null(False),
+            closed_on=pl.min_horizontal(last, pl.when(last.is_not_null()).then(windows_to)),
+        ).with_columns(
+            is_due=(~pl.col("is_ended") & (pl.col("closed_on") < pl.col("cut_on"))).fill_null(False)
         )
-        for name, closed in closes.items()
+        for name, (first, target, last) in spans.items()
     ]
 
 
@@ -87,7 +128,7 @@ def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataF
     """
     columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG", "CHGCAT1"]
     flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
-    asked = of_subjects(adqs).filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
+    asked = of_episodes(adqs).filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
     at_visit = asked.filter(
         (pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE)
     )
@@ -95,11 +136,20 @@ def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataF
     parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags)]
     if adact is not None:
         parts.append(
-            of_subjects(adact)
+            of_episodes(adact)
             .filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null())
             .select(columns)
         )
     return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
+
+
+def judgements_of(adqs: pl.DataFrame) -> pl.DataFrame:
+    """The assessments on which a responder rule judges, scheduled or not, by episode."""
+    flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
+    judged = of_episodes(adqs).filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
+    return judged.filter(pl.any_horizontal(pl.col(flags).is_not_null())).select(
+        "USUBJID", "PARAMCD", "ADT", "ADTM", "EVENTID", *flags
+    )
 
 
 def bases_of(rows: pl.DataFrame) -> pl.DataFrame:

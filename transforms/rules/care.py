@@ -46,7 +46,7 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     the days, or a dose in them is not known. Several codes add up.
     """
     frame = _windows(care, people)
-    doses = _medications(care, kinds=("opioid",))
+    doses = medications(care, kinds=("opioid",))
     return (
         frame.join(_mean_dose(frame, doses, until="before_to"), on="patient_id", how="left")
         .join(_mean_dose(frame, doses, until="latest_to"), on="patient_id", how="left")
@@ -67,7 +67,7 @@ def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     One row per patient with any record of care.
     """
     frame = _windows(care, people)
-    taken = _medications(care, kinds=MEDICATIONS).join(frame, on="patient_id")
+    taken = medications(care, kinds=MEDICATIONS).join(frame, on="patient_id")
     flags = {}
     for name, until in (("before", "before_to"), ("latest", "latest_to")):
         first = pl.max_horizontal("begins", pl.col(until) - pl.duration(days=WINDOW_DAYS - 1))
@@ -130,7 +130,7 @@ def _windows(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
+def medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
     """Records of the kinds with `begins` and `ends`, days; `ends` null = as long as care is
     known.
     """

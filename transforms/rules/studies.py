@@ -18,7 +18,7 @@ from ..facts.values import ROUTINE
 from ..options import Cut
 from ..schemas import CORE_TABLES
 from . import masking
-from .windows import BASELINE, VISIT, VISITS, Visit, first_course_end
+from .windows import BASELINE, VISIT, VISITS, Visit
 
 ENROLMENTS = CORE_TABLES["study_enrolments"]
 BASELINE_DAYS = -VISIT[BASELINE].first
@@ -163,22 +163,6 @@ def of_studies(
     )
     also = also.with_columns(STUDYID="_other").select(own.columns)
     return pl.concat([own, also])
-
-
-def course_ends(delivered: pl.DataFrame, adsl: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """One row per patient and study with a delivered session: STUDYID, USUBJID, `course_ended_on`
-    of the first course there.
-
-    `delivered`: as windows.first_course_end takes them.
-    """
-    ends = [
-        first_course_end(part, gap_days=gap_days).with_columns(STUDYID=pl.lit(study))
-        for (study,), part in with_study(delivered, adsl, day="day")
-        .partition_by("STUDYID", as_dict=True)
-        .items()
-    ]
-    schema = {"patient_id": pl.String, "course_ended_on": pl.Date, "STUDYID": pl.String}
-    return pl.concat([pl.DataFrame(schema=schema), *ends]).rename({"patient_id": "USUBJID"})
 
 
 def masked(studies: pl.DataFrame, *, cut: Cut) -> list[str]:

@@ -5,9 +5,8 @@ Here: episodes of sessions, what ends the time of each, and what of it lies wher
 events count, rates.
 
 Each episode runs from the start of its first session that began to `risk_window_days` x 24 h after
-the start of its last. A new one begins with the first session of a course that is new to the
-patient and does not continue another, or with a session more than `episode_gap_days` x 24 h after
-the last; a session without a course belongs to the episode under way. Time ends with the last
+the start of its last (episodes.py says when a new one begins; here sessions that began form them,
+for an aborted one exposes too). Time ends with the last
 moment (the microsecond before midnight by the record's clock, local_time.py) of the day of death,
 of withdrawal from follow-up (who comes back for a session is at risk again from there), or of the
 last contact of a patient who is lost, and with the data cut, taken down to `person_time_cut_h`
@@ -23,6 +22,7 @@ import polars as pl
 
 from ..options import Cut, Options
 from ..schemas import TIMESTAMP
+from .episodes import numbered
 from .local_time import with_day_start
 
 US_PER_YEAR = 365.25 * 86_400 * 1_000_000
@@ -52,31 +52,6 @@ def person_time_cut(*, options: Options, cut: Cut) -> datetime:
 # --- stretches of a patient ---------------------------------------------------------------------
 
 
-def with_episode(begun: pl.DataFrame, courses: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """The sessions that began, by patient and start, with `episode`, from 1; those without a start
-    are left out.
-
-    `begun`: `patient_id`, `session_id`, `course_id`, `started_at`; `courses`: of core (`course_id`,
-    `continues`).
-    """
-    prolonged = courses.filter(pl.col("continues") != pl.col("course_id")).select(
-        "course_id", is_prolonging=True
-    )
-    timed = begun.filter(pl.col("started_at").is_not_null())
-    frame = timed.join(prolonged, on="course_id", how="left").sort(
-        "patient_id", "started_at", "session_id"
-    )
-    is_first_of_course = pl.int_range(pl.len()).over("patient_id", "course_id") == 0
-    is_new_course = (
-        pl.col("course_id").is_not_null() & is_first_of_course & pl.col("is_prolonging").is_null()
-    )
-    since = pl.col("started_at").diff().over("patient_id")
-    is_new = is_new_course | (since > pl.duration(days=gap_days)) | since.is_null()
-    return frame.with_columns(episode=is_new.cum_sum().over("patient_id").cast(pl.Int64)).drop(
-        "is_prolonging"
-    )
-
-
 def stretches(
     begun: pl.DataFrame,
     *,
@@ -97,7 +72,7 @@ def stretches(
     ends = _ends_of_follow_up(patient_status)
     withdrawals = ends.filter(~pl.col("is_death")).select("patient_id", withdrawn_at="ended_at")
     deaths = ends.filter("is_death").group_by("patient_id").agg(died_at=pl.col("ended_at").min())
-    sessions = with_episode(begun, courses, gap_days=options.episode_gap_days)
+    sessions = numbered(begun, courses, gap_days=options.episode_gap_days)
     sessions = sessions.filter(pl.col("started_at") <= cut_at)
     parts = _parts(sessions, withdrawals)
     parts = parts.join(deaths, on="patient_id", how="left").with_columns(

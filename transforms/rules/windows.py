@@ -95,14 +95,13 @@ def place(
 
     `frame`: a row an assessment with the columns of `by` (who and what), `moment` (UTC), `tie`,
     `ADY`, `AVAL`, `is_before_treatment`, `days_after_course` (days from the last session of the
-    first course; null = no session). Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE`
+    first course; null = no session), `is_in_episode` (its windows have not ended). Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE`
     and `is_after_baseline`. A record without a value never counts. Flags are Y or null.
     """
-    frame = frame.with_columns(
-        AVISIT=visit(
-            pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment"), visits=visits
-        )
+    at_visit = visit(
+        pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment"), visits=visits
     )
+    frame = frame.with_columns(AVISIT=pl.when("is_in_episode").then(at_visit))
     counts = _counts(frame, by=by, moment=moment, tie=tie, visits=visits)
     end = _end_of_course(frame, by=by, moment=moment, tie=tie)
     frame = frame.with_row_index("_row").with_columns(
@@ -158,6 +157,7 @@ def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str)
         frame.with_row_index("_row")
         .filter(
             after.is_between(0, END_OF_COURSE_DAYS)
+            & pl.col("is_in_episode")
             & ~pl.col("is_before_treatment")
             & pl.col("AVAL").is_not_null()
         )
@@ -166,19 +166,17 @@ def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str)
     )
 
 
-def first_course_end(sessions: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """One row per patient: `patient_id`, `course_ended_on`, the day of the last session of the
-    first course so far.
+def first_course_end(sessions: pl.DataFrame, *, by: list[str], gap_days: int) -> pl.DataFrame:
+    """A row a value of `by` (whose, and of which episode): `course_ended_on`, the day of the last
+    session of the first course so far.
 
-    Sessions without a day are left out. `sessions`: delivered ones, with `patient_id`, `course_id`
-    (may be null), `day` and `started_at`. The course is that of the first session; where sessions
+    Sessions without a day are left out. `sessions`: delivered ones, with `course_id` (may be null),
+    `session_id`, `day` and `started_at`. The course is that of the first session; where sessions
     name none, more than `gap_days` days without a session end it.
     """
-    ordered = sessions.filter(pl.col("day").is_not_null()).sort(
-        "patient_id", "started_at", "session_id"
-    )
-    is_break = (pl.col("day").diff().over("patient_id").dt.total_days() > gap_days).fill_null(False)
-    named = pl.col("course_id").first().over("patient_id")
+    ordered = sessions.filter(pl.col("day").is_not_null()).sort(*by, "started_at", "session_id")
+    is_break = (pl.col("day").diff().over(by).dt.total_days() > gap_days).fill_null(False)
+    named = pl.col("course_id").first().over(by)
     in_first = pl.when(named.is_not_null()).then(pl.col("course_id") == named)
-    in_first = in_first.otherwise(is_break.cum_sum().over("patient_id") == 0)
-    return ordered.filter(in_first).group_by("patient_id").agg(course_ended_on=pl.col("day").max())
+    in_first = in_first.otherwise(is_break.cum_sum().over(by) == 0)
+    return ordered.filter(in_first).group_by(by).agg(course_ended_on=pl.col("day").max())

@@ -12,7 +12,7 @@ from ...filters import Chosen
 from ...reader import Reader
 from ...theme import Look
 from .. import cards
-from ..cards import FILTERS, Card, CardPage, Control, Fill
+from ..cards import FILTERS, OF_EPISODES, Card, CardPage, Control, Fill
 from ..survival_charts import survival_card
 from . import charts, life_charts
 
@@ -109,6 +109,7 @@ CARE = CardPage(
     shown=Shown,
     bar=(
         *FILTERS,
+        *OF_EPISODES,
         Control(
             name=ids.LIFE_AT,
             label="Visit for function and life",

@@ -17,8 +17,9 @@ from ...parameters import parameter_options
 from ...reader import Reader
 from ...tables import WRAPPED, grid
 from ...theme import Look
-from ..cards import FILTERS, Card, CardPage, Control, Fill, listing
+from ..cards import FILTERS, OF_EPISODES, Card, CardPage, Control, Fill, listing
 from . import arm_charts, change_charts, charts, responder_charts
+from .episodes import sentences
 from .shown import Shown
 from .tiles import change_tiles, comparison_rows
 
@@ -87,6 +88,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         panel("All comparisons between arms", compared),
     ]
     return [
+        html.P(id=ids.EPISODES, className="small"),
         html.Div(id=ids.COHORT_TILES),
         side_by_side(cards[ids.TRAJECTORY], cards[ids.RESPONDERS]),
         side_by_side(cards[ids.RELIABLE_CHANGE], cards[ids.IMPORTANT_CHANGE]),
@@ -119,6 +121,7 @@ COHORT = CardPage(
     shown=Shown,
     bar=(
         *FILTERS,
+        *OF_EPISODES,
         Control(
             name=ids.PARAMETER,
             label="Outcome",
@@ -183,6 +186,7 @@ COHORT = CardPage(
     ),
     beside=(
         Fill(ids.COHORT_TILES, change_tiles),
+        Fill(ids.EPISODES, lambda s: sentences(s.reader, s.choice)),
         Fill(
             ids.COMPARISONS, lambda s: {} if s.comparisons.height else {"display": "none"}, "style"
         ),

@@ -5,6 +5,7 @@ Here: which rows, which figure, which sentence. Not here: trajectories (charts.p
 
 import polars as pl
 
+from transforms.facts.estimands import ESTIMANDS
 from transforms.facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 
 from ... import words
@@ -46,6 +47,8 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
         summary=_responder_sentence(shown, visit),
         notes=(
             which_is_drawn(mine),
+            *_estimands(mine),
+            *_decided(mine, visit),
             "The two ways of counting are both given: leaving out who has no value flatters the result.",
             words.NOT_AN_EFFECT,
         ),
@@ -59,6 +62,25 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
         ),
         data_to=mine["data_cutoff"].max(),
     )
+
+
+def _estimands(mine: pl.DataFrame) -> tuple[str, ...]:
+    """What the shares say, in a sentence for each strategy among them."""
+    pairs = mine.filter(pl.col("statistic") != "worse").select("statistic", "strategy").unique()
+    sentences = {ESTIMANDS[statistic].sentence(strategy) for statistic, strategy in pairs.rows()}
+    return tuple(sorted(sentences))
+
+
+def _decided(mine: pl.DataFrame, visit: str) -> tuple[str, ...]:
+    """Of the first rule's row: who could not respond, whom an event decided, whose windows ended."""
+    r = mine.sort("statistic").row(0, named=True)
+    sentences = {
+        "n_cannot_respond": "{} of those due started where the rule can't be met",
+        "n_events_between": "an event in between decided {}",
+        "n_ended": f"of {{}} a further treatment episode or study began before {visit}",
+    }
+    parts = [text.format(words.count(r[c])) for c, text in sentences.items() if r[c]]
+    return (f"{_RULES[r['statistic']].capitalize()}: {'; '.join(parts)}.",) if parts else ()
 
 
 def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:

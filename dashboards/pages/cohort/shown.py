@@ -12,6 +12,7 @@ from ...filters import Chosen
 from ...reader import Reader
 from .. import cards
 from ..base import waiting
+from ..series import of_episodes
 from . import charts
 
 
@@ -28,7 +29,7 @@ class Shown(cards.Shown):
         self.visits = charts.visits(self.rows, self.code) if self.code else []
         usual = charts.usual_visit(self.rows, self.code) if self.code else None
         self.visit = self.asked(ids.VISIT, self.visits, usual=usual)
-        split = reader.mart("cohort_outcomes", *choice.stratum("arm"))
+        split = of_episodes(reader, "cohort_outcomes", choice, "arm")
         self.arms = charts.arms(split, self.code) if self.code and "arm" not in choice.asked else []
         # the rows of the outcome's lines: an arm each, where there are arms
         self.series = self._by_arm(split) if self.arms else self.rows

@@ -17,6 +17,7 @@ from ...reader import Reader
 from ...tables import WRAPPED, grid
 from ...theme import Look
 from ..cards import Card, CardPage, Control, Fill, listing, staff_only
+from .episodes import episodes_of
 from .facts import facts_of, outcomes, records_table
 from .shown import Shown
 from .vitals import not_given, vitals_card
@@ -94,6 +95,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
     )
     return [
         html.Div(id=ids.PATIENT_FACTS),
+        staff_only(panel("Treatment episodes", html.Div(id=ids.PATIENT_EPISODES)), reader),
         cards[ids.STORY],
         cards[ids.VITALS],
         staff_only(
@@ -142,6 +144,7 @@ PATIENT = CardPage(
     beside=(
         Fill(ids.PATIENT_FACTS, facts_of),
         Fill(ids.PATIENT_REASONS, outcomes),
+        Fill(ids.PATIENT_EPISODES, lambda s: episodes_of(s.reader, s.patient)),
         *listing(ids.PATIENT_EVENTS, records_table, mart="adsl", none="No patient is chosen."),
     ),
     body=_body,

@@ -20,6 +20,7 @@ from .. import cards
 from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from ..durability.charts import parameters, usual_visit, visits
 from ..records import OF_EVERY_STUDY, of_selection
+from ..series import of_episodes
 from . import charts
 
 # flag of mart.adex -> (its value, what people read)
@@ -57,7 +58,7 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        self.by_clinic = reader.mart("cohort_outcomes", *choice.stratum("clinic_id"))
+        self.by_clinic = of_episodes(reader, "cohort_outcomes", choice, "clinic_id")
         doses = reader.mart("dose_response", *choice.stratum()).with_columns(n="n_patients")
         self.codes = parameters(doses)
         self.code = self.asked(ids.DOSE_OF, self.codes)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from tests import treatment_episodes
 from transforms.facts.catalogue import METRICS
 from transforms.facts.measurements import CADENCE_BANDS_SPM
 from transforms.facts.mobility_parameters import VITALS, WEEKLY_PARAMETERS, metric_of_week
@@ -73,20 +74,29 @@ def adact(activity=(), walking=(), tests=(), *, keys=None, cut=CUT, options=None
         "started_at": start,
         "revision": 0,
     }
+    core = {
+        "sessions": table("sessions", session),
+        "patients": table(
+            "patients", *({"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2"))
+        ),
+        "clinics": table("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
+        "patient_status": table("patient_status"),
+    }
+    adsl = table(
+        "adsl",
+        subject | {"USUBJID": "P1", "TRTSDTM": start, "TRTSDT": DAY1},
+        subject | {"USUBJID": "P2"},
+    )
+    episodes = treatment_episodes.of_sessions(adsl, **core)
+    core.pop("sessions")
     return compute(
         keys,
         activity_days=table("activity_days", *activity),
         walking_days=table("walking_days", *walking),
         performance_tests=table("performance_tests", *tests),
-        sessions=table("sessions", session),
-        patients=table("patients", *({"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2"))),
-        clinics=table("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
-        patient_status=table("patient_status"),
-        adsl=table(
-            "adsl",
-            subject | {"USUBJID": "P1", "TRTSDTM": start, "TRTSDT": DAY1},
-            subject | {"USUBJID": "P2"},
-        ),
+        **core,
+        adsl=adsl,
+        subject_episodes=episodes,
         options=options or Options(),
         cut=cut,
     )

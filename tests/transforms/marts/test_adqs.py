@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.marts import adqs
 from transforms.options import Cut, Options
@@ -70,18 +71,24 @@ def response(
 def compute(
     patients: list[dict], responses: list[dict], *, sessions=(), statuses=(), keys=None, **options
 ) -> pl.DataFrame:
-    return adqs.compute(
-        keys,
-        responses=table(CORE_TABLES["responses"], responses),
-        sessions=table(CORE_TABLES["sessions"], list(sessions)),
-        patients=table(
+    adsl = table(MART_TABLES["adsl"], patients)
+    core = {
+        "sessions": table(CORE_TABLES["sessions"], list(sessions)),
+        "patients": table(
             CORE_TABLES["patients"],
             [{"patient_id": p["USUBJID"], "clinic_id": p["SITEID"]} for p in patients],
         ).unique("patient_id"),
-        clinics=CLINICS,
-        patient_status=table(CORE_TABLES["patient_status"], list(statuses)),
-        adsl=table(MART_TABLES["adsl"], patients),
-        options=Options(**options),
+        "clinics": CLINICS,
+        "patient_status": table(CORE_TABLES["patient_status"], list(statuses)),
+    }
+    settings = Options(**options)
+    return adqs.compute(
+        keys,
+        responses=table(CORE_TABLES["responses"], responses),
+        **core,
+        adsl=adsl,
+        subject_episodes=treatment_episodes.of_sessions(adsl, **core, options=settings),
+        options=settings,
         cut=CUT,
     )
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.marts import MARTS, arm_comparisons
 from transforms.options import Cut, Options
@@ -70,6 +71,7 @@ def compute(
         "patients": CORE_TABLES["patients"].empty(),
         "patient_status": CORE_TABLES["patient_status"].empty(),
         "adsl": adsl,
+        "subject_episodes": treatment_episodes.alone(adsl),
     }
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=cut)
     return arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(**options), cut=cut)
@@ -169,6 +171,7 @@ def test_who_is_not_due_yet_is_pending():
         "patients": CORE_TABLES["patients"].empty(),
         "patient_status": CORE_TABLES["patient_status"].empty(),
         "adsl": adsl,
+        "subject_episodes": treatment_episodes.alone(adsl),
     }
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=early)
     frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(

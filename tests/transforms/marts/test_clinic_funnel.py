@@ -351,6 +351,8 @@ def outcome(clinic, n_event, n_evaluable, n_missing):
         "strata": ["clinic_id"],
         "visit": "Week 8",
         "population": "completers",
+        "episode": "first",
+        "strategy": "composite",
         "n_event": n_event,
         "n_evaluable": n_evaluable,
         "n_missing": n_missing,

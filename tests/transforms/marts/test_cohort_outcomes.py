@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
+from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.facts.catalogue import METRICS
 from transforms.marts import MARTS, cohort_estimates, cohort_outcomes, visit_values
@@ -72,11 +73,12 @@ def compute(subjects: list[dict], answers: list[dict], **options) -> pl.DataFram
         "adsl": table(MART_TABLES["adsl"], subjects),
         "responses": table(CORE_TABLES["responses"], answers),
     }
+    tables["subject_episodes"] = treatment_episodes.alone(tables["adsl"])
     for name in ("adqs", "cohort_outcomes"):
         inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS[name].inputs}
         keys = () if MARTS[name].is_summary else (None,)
         tables[name] = MARTS[name].compute(*keys, **inputs, options=Options(**options), cut=CUT)
-    return tables["cohort_outcomes"]
+    return treatment_episodes.usual(tables["cohort_outcomes"])
 
 
 def overall(frame: pl.DataFrame, metric: str, visit: str | None, population="completers") -> dict:
@@ -161,7 +163,7 @@ def test_a_window_closes_at_midnight_where_the_patient_is(zone, cut_at, is_due):
     enrolling clinic.
     """
     adsl = table(MART_TABLES["adsl"], [subject("p") | {"TIMEZONE": zone}])
-    people = visit_values.people_of(adsl, MART_TABLES["adex"].empty(), options=Options())
+    people = visit_values.people_of(adsl, treatment_episodes.alone(adsl), options=Options())
     due = visit_values.due_of(people, cut=Cut(lake_snapshot=1, data_cutoff=cut_at))
     assert due.filter(AVISIT="Week 1")["is_due"].to_list() == [is_due]
 
@@ -413,6 +415,7 @@ def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
     names = ("a", "b", "c")
     doses = [(40.0, 10.0), (20.0, 20.0), (90.0, None)]
     tables["adsl"] = table(MART_TABLES["adsl"], [subject(n) for n in names])
+    tables["subject_episodes"] = treatment_episodes.alone(tables["adsl"])
     tables["care"] = table(
         CORE_TABLES["care"],
         [
@@ -424,7 +427,7 @@ def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
     inputs = {
         full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS["cohort_outcomes"].inputs
     }
-    frame = cohort_outcomes.compute(**inputs, options=Options(), cut=CUT)
+    frame = treatment_episodes.usual(cohort_outcomes.compute(**inputs, options=Options(), cut=CUT))
     for metric, estimate in (
         ("opioid_dose_before", 30),
         ("opioid_dose_latest", 15),

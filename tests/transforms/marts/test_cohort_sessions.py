@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from ingest.decode import decode
 from ingest.simulate import Plan, simulate
+from tests import treatment_episodes
 from tests.computed import batch_of
 from transforms.checks import check_table
 from transforms.marts import MARTS, cohort_sessions
@@ -72,7 +73,8 @@ def world():
         frame = current(name, rows)
         tables[name] = merge_patients(frame, status) if "patient_id" in frame.columns else frame
     cut = Cut(lake_snapshot=1, data_cutoff=simulation.truth.data_cutoff)
-    for name in ("adsl", "adex", "cohort_outcomes"):
+    tables["episodes"] = treatment_episodes.core(tables)
+    for name in ("adsl", "adex", "subject_episodes", "cohort_outcomes"):
         tables[name] = made(name, tables, cut=cut)
     return SimpleNamespace(
         tables=tables, cut=cut, rows=tables["cohort_outcomes"].filter(pl.col("visit").is_null())

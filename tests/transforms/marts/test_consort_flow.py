@@ -16,7 +16,16 @@ from transforms.options import Cut
 from transforms.schemas import CORE_TABLES
 
 TRIAL = "acupuncture-headache"
-NAMES = ("adsl", "adqs", "arm_comparisons", "study_plans", "analysis_sets", "consort_flow")
+NAMES = (
+    "adsl",
+    "adex",
+    "subject_episodes",
+    "adqs",
+    "arm_comparisons",
+    "study_plans",
+    "analysis_sets",
+    "consort_flow",
+)
 PRIMARY = {"parameter": "PAINIDX", "visit": "Month 12", "method": "ancova"}
 
 

@@ -71,7 +71,7 @@ def compute(sessions, events=(), answers=(), **options) -> pl.DataFrame:
     frames = {
         "adex": table("adex", sessions),
         "adae": table("adae", list(events)),
-        "adqs": table("adqs", answers),
+        "adqs": table("adqs", [{"FRSTEPFL": "Y"} | answer for answer in answers]),
     }
     return control_charts.compute(**frames, options=Options(**options), cut=CUT)
 

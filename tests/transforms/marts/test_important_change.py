@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.marts import MARTS
 from transforms.marts.strata import COMBINATIONS
@@ -103,6 +104,7 @@ def world(people, answers, tests=(), **options):
             for n, ady, t, value in tests
         ],
     )
+    tables["subject_episodes"] = treatment_episodes.alone(tables["adsl"])
     for name in ("adqs", "adact", *SUMMARIES):
         tables[name] = made(name, tables, **options)
     return tables

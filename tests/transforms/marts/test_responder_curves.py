@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.instruments import PARAMETERS
 from transforms.marts import MARTS
@@ -123,6 +124,20 @@ def world(people, answers, sessions):
             for k, (n, ady) in enumerate(sessions)
         ],
     )
+    core = ("sessions", "patients", "clinics", "patient_status")
+    tables["subject_episodes"] = treatment_episodes.of_sessions(
+        tables["adsl"], **{name: tables[name] for name in core}
+    )
+    stated = tables["adsl"].select("STUDYID", "USUBJID", "DAY1DT", "MODALITY")
+    tables["subject_episodes"] = MART_TABLES["subject_episodes"].conform(
+        tables["subject_episodes"]
+        .drop("DAY1DT", "MODALITY")
+        .join(stated, on=["STUDYID", "USUBJID"])
+    )
+    numbers = tables["subject_episodes"].select("STUDYID", "USUBJID", "APERIOD")
+    tables["adex"] = MART_TABLES["adex"].conform(
+        tables["adex"].drop("APERIOD").join(numbers, on=["STUDYID", "USUBJID"], how="left")
+    )
     for name in ("adqs", *SUMMARIES):
         tables[name] = made(name, tables)
     return tables
@@ -164,7 +179,7 @@ def due_rows(tables, row):
     for dimension, column in STRATA.items():
         if row[dimension] is not None:
             chosen = chosen.filter(pl.col(column).fill_null("(none)") == row[dimension])
-    due = due_of(people_of(tables["adsl"], tables["adex"], options=Options()), cut=CUT)
+    due = due_of(people_of(tables["adsl"], tables["subject_episodes"], options=Options()), cut=CUT)
     due = due.filter("is_due", AVISIT=row["visit"]).select(USUBJID="patient_id")
     return tables["adqs"].join(due, on="USUBJID", how="semi").join(chosen, on="USUBJID", how="semi")
 
@@ -209,7 +224,8 @@ def test_a_curve_meets_the_rules_of_cohort_outcomes(clinics):
     every stratum.
     """
     tables = {**clinics, "patient_outcomes": made("patient_outcomes", clinics)}
-    outcomes = made("cohort_outcomes", tables).filter(population="missing_as_nonresponder")
+    outcomes = treatment_episodes.usual(made("cohort_outcomes", tables))
+    outcomes = outcomes.filter(population="missing_as_nonresponder")
     for percent in (30, 50):
         rule = outcomes.filter(metric_id=f"nrs7d_pct{percent}").select(
             *STRATA, "visit", "n_event", rule="estimate"

@@ -37,6 +37,7 @@ PLAN = Plan(
 MADE = (
     "adsl",
     "adex",
+    "subject_episodes",
     "time_at_risk",
     "adae",
     "adverse_event_rates",
@@ -55,7 +56,7 @@ def world():
     records = [record for record in simulation if record[0].split(".")[1] not in SERIES]
     tables = computed(records, landed=datetime(2027, 1, 1, tzinfo=UTC), marts=MADE)
     counting = [
-        tables[f"mart.{n}"].filter(pl.col("ANL01FL") == "Y").select(_AT_VISIT)
+        tables[f"mart.{n}"].filter(ANL01FL="Y", FRSTEPFL="Y").select(_AT_VISIT)
         for n in ("adqs", "adact")
     ]
     at_visits = pl.concat(counting).rows(named=True)

@@ -58,7 +58,7 @@ def trial() -> dict[str, pl.DataFrame]:
     tables = {name: CORE_TABLES[name].empty() for name in CORE_TABLES}
     tables |= {topic: core(topic) for topic in ("clinics", "patients", "responses")}
     tables["study_enrolments"] = studies.enrolments(tables["study_enrolments"], tables["patients"])
-    for name in ("adsl", "adqs", "arm_comparisons"):
+    for name in ("adsl", "adex", "subject_episodes", "adqs", "arm_comparisons"):
         mart = MARTS[name]
         inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in mart.inputs}
         keys = () if mart.is_summary else (None,)

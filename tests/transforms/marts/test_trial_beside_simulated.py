@@ -36,6 +36,7 @@ SERIES = ("telemetry", "readings", "walking_bouts")
 MADE = (
     "adsl",
     "adex",
+    "subject_episodes",
     "time_at_risk",
     "adae",
     "adverse_event_rates",

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests import treatment_episodes
 from tests.transforms.marts.test_trial import CUT, core
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
@@ -19,13 +20,23 @@ from transforms.rules import studies
 from transforms.schemas import CORE_TABLES
 
 TRIAL, OTHER = "acupuncture-headache", "second-trial"
-MADE = ("adsl", "adqs", "adex", "adact", "cohort_outcomes", "responder_curves", "arm_comparisons")
+MADE = (
+    "adsl",
+    "adex",
+    "subject_episodes",
+    "adqs",
+    "adact",
+    "cohort_outcomes",
+    "responder_curves",
+    "arm_comparisons",
+)
 
 
 def marts(tables: dict, *names: str, cut: Cut = CUT) -> dict[str, pl.DataFrame]:
     """The marts of these tables of core, the others being empty."""
     made = {name: table.empty() for name, table in CORE_TABLES.items()} | tables
     made["study_enrolments"] = studies.enrolments(made["study_enrolments"], made["patients"])
+    made["episodes"] = treatment_episodes.core(made)
     for name in names:
         mart = MARTS[name]
         inputs = {full.split(".")[1]: made[full.split(".")[1]] for full in mart.inputs}
@@ -84,7 +95,9 @@ def test_each_studys_comparisons_are_those_of_it_alone(tables, together, study):
     """Estimates, intervals, counts and p-values: with another trial in the lake nothing of a
     trial's own changes.
     """
-    alone = marts(tables[study], "adsl", "adqs", "arm_comparisons")["arm_comparisons"]
+    alone = marts(tables[study], "adsl", "adex", "subject_episodes", "adqs", "arm_comparisons")[
+        "arm_comparisons"
+    ]
     beside = together["arm_comparisons"].filter(study_id=study)
     assert alone.height > 20
     assert_frame_equal(beside, alone, check_row_order=False)
@@ -186,8 +199,9 @@ def small(**study) -> dict[str, pl.DataFrame]:
             "studies": made("studies", [{"study_id": "A", **study}, {"study_id": "B"}]),
         },
         "adsl",
-        "adqs",
         "adex",
+        "subject_episodes",
+        "adqs",
         "adact",
         "cohort_outcomes",
         "arm_comparisons",
@@ -196,7 +210,7 @@ def small(**study) -> dict[str, pl.DataFrame]:
 
 
 def change(outcomes: pl.DataFrame, **stratum) -> list[float]:
-    rows = outcomes.filter(
+    rows = treatment_episodes.usual(outcomes).filter(
         metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"], **stratum
     )
     return [round(v, 6) for v in rows.sort("study_id", "arm")["estimate"]]
@@ -206,7 +220,7 @@ def test_control_of_two_studies_is_two_strata():
     """Falls of 4 or 5 and of 1 or 2: means -4.5 and -1.5, never -3; everybody together is each
     patient once.
     """
-    outcomes = small()["cohort_outcomes"]
+    outcomes = treatment_episodes.usual(small()["cohort_outcomes"])
     assert change(outcomes, arm="control") == [-4.5, -1.5]
     whole = outcomes.filter(
         pl.col("strata").list.len() == 0, metric_id="nrs7d_change", visit="Month 3"
@@ -222,7 +236,7 @@ def test_a_masked_study_shows_no_arm_anywhere():
     assert frames["adsl"].filter(STUDYID="A").select("ARM", "TRT01A", "REFARM").unique().rows() == [
         (None, None, None)
     ]
-    rows = frames["cohort_outcomes"].filter(
+    rows = treatment_episodes.usual(frames["cohort_outcomes"]).filter(
         metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"]
     )
     assert sorted(rows.select("study_id", "arm", "n_evaluable").rows()) == [

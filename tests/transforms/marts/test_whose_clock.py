@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from tests import treatment_episodes
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.rules import care, life_bounds
@@ -100,7 +101,12 @@ def _session(key: str, at: datetime, **more) -> dict:
 def mart(name: str, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """The mart of these tables of core, through the marts that it reads."""
     made = dict(frames)
-    order = [n for n in ("adsl", "time_at_risk") if n != name and f"mart.{n}" in MARTS[name].inputs]
+    made["episodes"] = treatment_episodes.core(frames)
+    wanted = set(MARTS[name].inputs)
+    if "mart.subject_episodes" in wanted:
+        wanted.add("mart.adex")
+    marts = ("adsl", "time_at_risk", "adex", "subject_episodes")
+    order = [n for n in marts if n != name and f"mart.{n}" in wanted]
     for each in (*order, name):
         inputs = {full.split(".")[1]: made[full.split(".")[1]] for full in MARTS[each].inputs}
         made[each] = MARTS[each].compute(None, **inputs, options=Options(), cut=CUT)

@@ -41,7 +41,7 @@ def place(
         ADY=windows.study_day(pl.col("ADT"), day1=pl.lit(DAY1)),
         days_after_course=(pl.col("ADT") - pl.lit(end, dtype=pl.Date)).dt.total_days(),
     )
-    return windows.place(frame, by=["USUBJID"])
+    return windows.place(frame.with_columns(is_in_episode=pl.lit(True)), by=["USUBJID"])
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(-2, -2), (-1, -1), (0, 1), (1, 2), (365, 366)])
@@ -159,7 +159,9 @@ def test_the_first_course_ends_where_its_sessions_do():
         schema=["patient_id", "session_id", "course_id", "day", "started_at"],
         orient="row",
     )
-    ends = windows.first_course_end(sessions.sample(fraction=1, shuffle=True, seed=3), gap_days=30)
+    ends = windows.first_course_end(
+        sessions.sample(fraction=1, shuffle=True, seed=3), by=["patient_id"], gap_days=30
+    )
     assert dict(ends.iter_rows()) == {
         "named": DAY1 + timedelta(days=50),
         "gap": DAY1 + timedelta(days=30),
@@ -177,6 +179,7 @@ def test_order_changes_nothing():
         "ADY",
         "is_before_treatment",
         "days_after_course",
+        "is_in_episode",
     ]
     again = windows.place(frame.select(columns).reverse(), by=["USUBJID"]).sort("ADTM")
     assert again.select(sorted(again.columns)).equals(

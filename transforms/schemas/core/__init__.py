@@ -13,6 +13,7 @@ from .account import (
     ORPHANS,
 )
 from .days import ACTIVITY_DAYS, TELEMETRY_SESSIONS, WALKING_DAYS
+from .episodes import EPISODES
 from .records import CORE_RECORDS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CORE_RECORDS",
     "CORE_TABLES",
     "DATA_CUT",
+    "EPISODES",
     "IDENTITIES",
     "IMPLAUSIBLE",
     "LIKELY_DOUBLES",
@@ -41,6 +43,7 @@ CORE_TABLES: dict[str, Table] = {
             ORPHANS,
             CONFLICTS,
             LIKELY_DOUBLES,
+            EPISODES,
             IMPLAUSIBLE,
             DATA_CUT,
         )

@@ -24,6 +24,7 @@ from .lake import ALERTS, CHECK_RESULTS, DATA_DICTIONARY, METRIC_DEFINITIONS, RE
 from .patients import ADACT, ADQS, ADSL
 from .sessions import ADEX, DOSE_RESPONSE
 from .studies import ANALYSIS_SETS, CONSORT_FLOW, STUDY_PLANS
+from .subject_episodes import SUBJECT_EPISODES
 
 __all__ = [
     "CELL_DIMENSIONS",
@@ -40,6 +41,7 @@ MART_TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         ADSL,
+        SUBJECT_EPISODES,
         ADQS,
         ADACT,
         ADEX,

@@ -19,6 +19,7 @@ from .columns import (
     flag,
     mart_table,
 )
+from .subject_episodes import PERIOD_UNDER_WAY
 
 ADAE = mart_table(
     "adae",
@@ -28,6 +29,7 @@ ADAE = mart_table(
         USUBJID,
         SITEID,
         CLINICID,
+        PERIOD_UNDER_WAY,
         Column("AESEQ", I, "number, by onset", required=True),
         Column("AEID", S, "adverse event", required=True),
         Column("AETERM", S, "as reported"),

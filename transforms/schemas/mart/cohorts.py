@@ -3,6 +3,8 @@
 Here: their columns. Not here: change against measurement error (changes.py), comparisons of arms (comparisons.py).
 """
 
+from ...facts.estimands import STRATEGIES
+from ...facts.values import ALL, FIRST, LATEST
 from ..base import COUNT, Column
 from .columns import (
     CLUSTERED_INTERVAL,
@@ -37,14 +39,35 @@ COHORT_OUTCOMES = mart_table(
         Column("visit_day", I, "visit's target day", outside=KEY),
         Column("population", S, "who is counted", outside=KEY),
         Column(
+            "episode",
+            S,
+            "treatment episodes that it is of: each patient's first or latest, or all, each patient's then being a cluster; null = of all, whatever is asked for",
+            closed=(FIRST, LATEST, ALL),
+            outside=KEY,
+        ),
+        Column(
+            "strategy",
+            S,
+            "what an event between Day 1 and the visit does (mart.metric_definitions has the sentence); null where none could",
+            closed=STRATEGIES,
+            outside=KEY,
+        ),
+        Column(
             "n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED
         ),
+        Column("n_episodes", I, "their episodes that are counted", unit=COUNT),
         Column(
             "n_due",
             I,
             "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so",
             unit=COUNT,
             outside=COUNTED,
+        ),
+        Column(
+            "n_ended",
+            I,
+            "of those pending, never due: a new treatment episode's baseline, or another study, began before the window",
+            unit=COUNT,
         ),
         Column("n_evaluable", I, "of those due, with a value", unit=COUNT, outside=COUNTED),
         Column(
@@ -74,6 +97,18 @@ COHORT_OUTCOMES = mart_table(
             "of the evaluable, with the event (a proportion's numerator); of a rate the events",
             unit=COUNT,
             outside=COUNTED,
+        ),
+        Column(
+            "n_cannot_respond",
+            I,
+            "of those due with a baseline, from which the rule can't be met: too low (too high where higher is better)",
+            unit=COUNT,
+        ),
+        Column(
+            "n_events_between",
+            I,
+            "of the evaluable, decided by an intercurrent event and not by the visit's value",
+            unit=COUNT,
         ),
         Column("patient_years", F, "denominator of a rate", "years", outside=MEASURED),
         Column("estimate", F, "estimate, in `unit`", outside=MEASURED),
@@ -108,6 +143,8 @@ COHORT_OUTCOMES = mart_table(
         "strata",
         "visit",
         "population",
+        "episode",
+        "strategy",
     ),
 )
 

@@ -21,6 +21,7 @@ from .columns import (
     flag,
     mart_table,
 )
+from .subject_episodes import APERIOD, FRSTEPFL, LASTEPFL
 
 ADSL = mart_table(
     "adsl",
@@ -97,10 +98,13 @@ BDS_HEAD = [
     STUDYID,
     USUBJID,
     SITEID,
+    APERIOD,
+    FRSTEPFL,
+    LASTEPFL,
     Column("PARAMCD", S, "parameter code", required=True),
     Column("PARAM", S, "parameter", required=True),
     Column("ADT", D, "clinic-local day of the assessment"),
-    Column("ADY", I, "study day from Day 1; there is no day 0"),
+    Column("ADY", I, "study day from the episode's Day 1; there is no day 0"),
     Column("AVISIT", S, "visit whose window it falls into; null = unscheduled"),
     Column("AVISITN", I, "visit's target day"),
 ]
@@ -108,7 +112,11 @@ BDS_HEAD = [
 BDS_VALUE = [
     Column("AVAL", F, "value; null says why in NEREASON"),
     Column("AVALU", S, "unit"),
-    Column("BASE", F, "baseline: last value in the window -28 to 1, before the first session"),
+    Column(
+        "BASE",
+        F,
+        "baseline of the episode: last value in the window -28 to 1, before its first session",
+    ),
     Column("CHG", F, "AVAL - BASE"),
     Column(
         "PCHG",

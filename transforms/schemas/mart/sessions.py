@@ -27,6 +27,7 @@ from .columns import (
     flag,
     mart_table,
 )
+from .subject_episodes import PERIOD_UNDER_WAY
 
 ADEX = mart_table(
     "adex",
@@ -36,6 +37,7 @@ ADEX = mart_table(
         USUBJID,
         SITEID,
         CLINICID,
+        PERIOD_UNDER_WAY,
         Column("EXSEQ", I, "number of the session, by start", required=True),
         Column("SESSIONID", S, "session", required=True),
         Column("COURSEID", S, "course"),

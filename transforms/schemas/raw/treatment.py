@@ -39,6 +39,7 @@ TREATMENT: tuple[Topic, ...] = (
             field("contraindications", SL, "contraindication codes"),
             field("valid_until", T, "end of validity"),
             field("clearer_role", S, "role of who cleared"),
+            field("had_cryotherapy_before", B, "the patient had cryotherapy before"),
         ),
     ),
     Topic(

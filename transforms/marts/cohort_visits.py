@@ -1,0 +1,358 @@
+"""Means, changes and responders of the visits, over strata: the counts and estimates of rows of
+mart.cohort_outcomes.
+
+Here: one choice of treatment episodes at a time, and each strategy for intercurrent events. Not
+here: the assembly of the mart (cohort_outcomes.py), who is due (visit_values.py), the events'
+days (rules/intercurrent.py).
+
+Under the strategy `composite` a responder rule is not met from the day of the first intercurrent
+event on: at an assessment on that day or later, and at a visit without a judgement whose target
+day is that day or later; such a patient is evaluable. Under `while_on_treatment` the last judgement
+of an assessment before that day stands for the visits from then on; without one there is no value.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ..facts.catalogue import STATISTICS, Metric
+from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
+from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
+from ..options import Options
+from ..rules import windows
+from ..rules.regression_to_mean import rtm_columns
+from ..schemas.mart import CRITERIA, STRATUM_COLUMNS
+from ..statistics import repeated
+from .cohort_estimates import as_mean, as_proportion
+from .strata import COUNTS_ONCE, by_strata
+from .visit_values import asked_of, expected_of
+
+MISSING_RULES = {
+    COMPLETERS: "observed cases only",
+    MISSING_AS_NONRESPONDER: "no value counts as no response",
+}
+_STRATUM = list(STRATUM_COLUMNS)
+_CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
+_UNIT = ["USUBJID", "PARAMCD", "AVISIT"]
+_RULES = {name: f"CRIT{k}FL" for k, name in enumerate(CRITERIA, 1)}
+_RESPONSES = tuple(name for name in CRITERIA if name != "WORSE")
+_WITHOUT_BASELINE = ("PGIC",)  # judged without one: whoever is asked can be
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What the counts of one choice of episodes are made from.
+
+    `people`, `due`: of visit_values, `people` with `event_on`, the day of the first intercurrent
+    event; `values`: of visit_values.values_of; `judged`: all judged assessments, with `ADT`.
+    """
+
+    episode: str
+    people: pl.DataFrame
+    due: pl.DataFrame
+    values: pl.DataFrame
+    judged: pl.DataFrame
+
+
+def rows(
+    units: Units,
+    *,
+    over: Sequence[tuple[str, ...]],
+    few: Sequence[tuple[str, ...]],
+    options: Options,
+) -> list[pl.DataFrame]:
+    """The estimates over the combinations `over`; strategies that are not the default over `few`."""
+    asked = asked_of(units.values, units.people)
+    cells = _cells(units, asked, over=over)
+    means = [
+        _mean(_with_clusters(cells, units, name, over=over), name) for name in ("mean", "change")
+    ]
+    worse = _proportion(_with_clusters(cells, units, "WORSE", over=over), "WORSE", COMPLETERS)
+    parts = [part.with_columns(strategy=pl.lit(TREATMENT_POLICY)) for part in (*means, worse)]
+    candidates = _candidates(units, asked)
+    for strategy in STRATEGIES:
+        combinations = over if strategy == COMPOSITE else few
+        parts += _responses(cells, candidates, strategy, units=units, over=combinations)
+    return [_named(part, options=options) for part in parts]
+
+
+# --- counts -------------------------------------------------------------------------------------
+
+
+def _cells(units: Units, asked: pl.DataFrame, *, over: Sequence[tuple[str, ...]]) -> pl.DataFrame:
+    """A row a stratum, parameter and visit with every count and moment that the estimates need."""
+    patients = by_strata(
+        units.due,
+        n_patients=pl.col("patient_id").n_unique(),
+        n_episodes=pl.len(),
+        n_due=pl.col("is_due").sum(),
+        n_ended=pl.col("is_ended").sum(),
+        by=["AVISIT"],
+        over=over,
+    )
+    closed = units.due.filter("is_due")
+    expected = (
+        closed.group_by([*_STRATUM, COUNTS_ONCE, "STUDYID", "AVISIT"])
+        .len()
+        .join(asked, on=["STUDYID", "clinic_id", "AVISIT"])
+    )
+    based = expected_of(units.values, units.due, asked)
+    by = ["PARAMCD", "AVISIT"]
+    cells = by_strata(expected, n_asked=pl.col("len").sum(), by=by, over=over)
+    cells = cells.join(patients.drop("strata"), on=[*_STRATUM, "AVISIT"], nulls_equal=True)
+    for counts in (
+        by_strata(based, **_base_counts(), by=by, over=over),
+        by_strata(_seen(units), **_value_counts(), by=by, over=over),
+    ):
+        cells = cells.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
+    return _whole(cells)
+
+
+def _whole(cells: pl.DataFrame) -> pl.DataFrame:
+    counted = [c for c in cells.columns if c.startswith("n_")]
+    return cells.with_columns(pl.col(counted).fill_null(0).cast(pl.Int64))
+
+
+def _seen(units: Units) -> pl.DataFrame:
+    """Values at visits that are due; in one order, whatever that of the rows: the last digit of a
+    sum depends on it.
+    """
+    closed = units.due.filter("is_due")
+    return units.values.join(closed, on=["USUBJID", "AVISIT"]).sort(_UNIT)
+
+
+def _base_counts() -> dict[str, pl.Expr]:
+    return {
+        "n_based": pl.len(),
+        "n_can_improve": pl.col("can_improve").sum(),
+        "n_can_worsen": pl.col("can_worsen").sum(),
+    }
+
+
+def _value_counts() -> dict[str, pl.Expr]:
+    counts = {}
+    for name, column in (("mean", "AVAL"), ("change", "CHG")):
+        value = pl.col(column)
+        counts |= {
+            f"n_{name}": value.count(),
+            name: value.mean(),
+            f"{name}_sd": value.std(),
+            **_day_of(name, value),
+        }
+    return counts | _rule_counts("WORSE", pl.col(_RULES["WORSE"]))
+
+
+def _rule_counts(name: str, flag: pl.Expr) -> dict[str, pl.Expr]:
+    return {
+        f"n_{name}": flag.count(),
+        f"n_{name}_yes": (flag == "Y").sum(),
+        **_day_of(name, flag),
+    }
+
+
+def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
+    """The median day of those assessments that the statistic is of."""
+    return {f"day_{name}": pl.col("ADY").filter(value.is_not_null()).median()}
+
+
+# --- patients with several episodes -------------------------------------------------------------
+
+
+def _with_clusters(
+    cells: pl.DataFrame, units: Units, name: str, *, over: Sequence[tuple[str, ...]]
+) -> pl.DataFrame:
+    """Where all episodes count, the cells with the sums over patients of the statistic's values."""
+    if units.episode != ALL:
+        return cells
+    value = {"mean": pl.col("AVAL"), "change": pl.col("CHG")}.get(name)
+    if value is None:
+        flag = pl.col(_RULES[name])
+        value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
+    return _with_sums(cells, _seen(units).with_columns(_value=value), over=over)
+
+
+def _with_sums(
+    cells: pl.DataFrame, seen: pl.DataFrame, *, over: Sequence[tuple[str, ...]]
+) -> pl.DataFrame:
+    """The cells with the sums of repeated.sums of `_value`, whose patients are the clusters."""
+    by = ["PARAMCD", "AVISIT"]
+    of_patient = by_strata(
+        seen,
+        by=[*by, "patient_id"],
+        over=over,
+        units=pl.col("_value").count(),
+        total=pl.col("_value").sum(),
+    ).sort(*_CELL, "patient_id")
+    sums = of_patient.group_by(_CELL).agg(**repeated.sums("units", "total"))
+    return cells.join(sums, on=_CELL, how="left", nulls_equal=True)
+
+
+# --- responders ---------------------------------------------------------------------------------
+
+
+def _candidates(units: Units, asked: pl.DataFrame) -> pl.DataFrame:
+    """A row a unit, parameter and visit that is due and asked for and whose baseline allows a rule,
+    or that needs none; with its judgements where there are any.
+    """
+    columns = [*_UNIT, *_RULES.values(), "ADT", "ADY"]
+    based = expected_of(units.values, units.due, asked).filter("can_improve")
+    asked_alone = units.due.filter("is_due").join(
+        asked.filter(pl.col("PARAMCD").is_in(_WITHOUT_BASELINE)),
+        on=["STUDYID", "clinic_id", "AVISIT"],
+    )
+    based = based.filter(~pl.col("PARAMCD").is_in(_WITHOUT_BASELINE))
+    due = pl.concat([based.select(asked_alone.columns), asked_alone])
+    return due.join(units.values.select(columns), on=_UNIT, how="left").sort(_UNIT)
+
+
+def _responses(
+    cells: pl.DataFrame,
+    candidates: pl.DataFrame,
+    strategy: str,
+    *,
+    units: Units,
+    over: Sequence[tuple[str, ...]],
+) -> list[pl.DataFrame]:
+    """The shares of responders under a strategy, a frame a rule and population."""
+    parts = []
+    for name in _RESPONSES:
+        judged = _under(candidates, strategy, name=name, judged=units.judged)
+        flag = pl.col("_flag")
+        counts = by_strata(
+            judged,
+            by=["PARAMCD", "AVISIT"],
+            over=over,
+            n_events_between=pl.col("_is_decided").sum(),
+            **_rule_counts(name, flag),
+        )
+        of_combinations = cells.filter(_is_over(combinations=over))
+        frame = of_combinations.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
+        frame = _whole(frame)
+        if units.episode == ALL:
+            value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
+            frame = _with_sums(frame, judged.with_columns(_value=value), over=over)
+        parts += [
+            _proportion(frame, name, population).with_columns(strategy=pl.lit(strategy))
+            for population in (COMPLETERS, MISSING_AS_NONRESPONDER)
+        ]
+    return parts
+
+
+def _is_over(*, combinations: Sequence[tuple[str, ...]]) -> pl.Expr:
+    return pl.col("strata").list.join(",").is_in([",".join(c) for c in combinations])
+
+
+def _under(
+    candidates: pl.DataFrame, strategy: str, *, name: str, judged: pl.DataFrame
+) -> pl.DataFrame:
+    """The candidates with `_flag`, the judgement of the rule under the strategy, and `_is_decided`:
+    an intercurrent event decided it.
+    """
+    flag = pl.col(_RULES[name])
+    seen_on = pl.when(flag.is_not_null()).then("ADT")
+    is_after = (pl.col("event_on") <= pl.coalesce(seen_on, "target_on")).fill_null(False)
+    if strategy == TREATMENT_POLICY:
+        return candidates.with_columns(_flag=flag, _is_decided=pl.lit(False))
+    if strategy == COMPOSITE:
+        after = pl.lit("N")
+    else:
+        candidates = _with_last_before(candidates, judged, column=_RULES[name])
+        after = pl.col("_before")
+    return candidates.with_columns(
+        _flag=pl.when(is_after).then(after).otherwise(flag), _is_decided=is_after
+    )
+
+
+def _with_last_before(
+    candidates: pl.DataFrame, judged: pl.DataFrame, *, column: str
+) -> pl.DataFrame:
+    """The candidates with `_before`: the last judgement of the rule before the event."""
+    events = candidates.select("USUBJID", "PARAMCD", "event_on").drop_nulls().unique()
+    before = (
+        judged.drop_nulls(column)
+        .join(events, on=["USUBJID", "PARAMCD"])
+        .filter(pl.col("ADT") < pl.col("event_on"))
+        .sort("USUBJID", "PARAMCD", "ADTM", "EVENTID")
+        .group_by("USUBJID", "PARAMCD", maintain_order=True)
+        .agg(_before=pl.col(column).last())
+    )
+    return candidates.join(before, on=["USUBJID", "PARAMCD"], how="left", maintain_order="left")
+
+
+# --- estimates ----------------------------------------------------------------------------------
+
+
+def _mean(cells: pl.DataFrame, name: str) -> pl.DataFrame:
+    judged = pl.col("n_asked" if name == "mean" else "n_based")
+    frame = _with_counts(cells, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
+    frame = frame.with_columns(
+        mean=pl.col(name),
+        sd=pl.col(f"{name}_sd"),
+        unit=_by_parameter("mean", lambda metric: metric.unit),
+    )
+    frame = _of_statistic(as_mean(frame), name, COMPLETERS)
+    return frame.filter((name == "mean") | (pl.col("AVISIT") != windows.BASELINE))
+
+
+def _proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:
+    judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
+    needs_none = pl.col("PARAMCD").is_in(_WITHOUT_BASELINE)
+    n_judged = pl.when(needs_none).then("n_asked").otherwise(judged)
+    frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=n_judged)
+    counted = pl.col("n_evaluable")
+    if population == MISSING_AS_NONRESPONDER:
+        counted = counted + pl.col("n_missing")
+    frame = frame.with_columns(
+        n_event=pl.col(f"n_{criterion}_yes"),
+        unit=pl.lit("proportion"),
+        n_counted=counted,
+        n_cannot_respond=pl.when(~needs_none).then(pl.col("n_based") - judged),
+    )
+    frame = _of_statistic(as_proportion(frame, "n_counted"), criterion.lower(), population)
+    return frame.filter(pl.col("AVISIT") != windows.BASELINE)
+
+
+def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
+    """`n_judged`: the due who are asked and whose baseline allows the statistic; some of them have
+    a value.
+    """
+    return frame.with_columns(
+        n_evaluable=n_evaluable,
+        n_missing=n_judged - n_evaluable,
+        n_not_evaluable=pl.col("n_due") - n_judged,
+    )
+
+
+def _of_statistic(frame: pl.DataFrame, name: str, population: str) -> pl.DataFrame:
+    """The rows of parameters that have the statistic, named."""
+    day = name if name in ("mean", "change") else name.upper()
+    named = frame.with_columns(
+        metric_id=_by_parameter(name, lambda metric: metric.id),
+        median_day=pl.col(f"day_{day}"),
+        population=pl.lit(population),
+        missing_rule=pl.lit(MISSING_RULES[population]),
+        is_change=pl.lit(name == "change"),
+    )
+    return named.filter(pl.col("metric_id").is_not_null())
+
+
+def _by_parameter(statistic: str, field: Callable[[Metric], str | None]) -> pl.Expr:
+    """A field of each parameter's metric of the statistic; null for a parameter without one."""
+    values = {
+        parameter: field(metric)
+        for (parameter, name), metric in STATISTICS.items()
+        if name == statistic
+    }
+    return pl.col("PARAMCD").replace_strict(values, default=None, return_dtype=pl.String)
+
+
+def _named(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    targets = {v.name: v.target for v in windows.VISITS}
+    is_change = not frame.is_empty() and frame["is_change"][0]
+    return frame.with_columns(
+        visit=pl.col("AVISIT"),
+        visit_day=pl.col("AVISIT").replace_strict(targets, default=None, return_dtype=pl.Int64),
+        n_pending=pl.col("n_episodes") - pl.col("n_due"),
+        **rtm_columns(pl.col("PARAMCD"), options=options, is_change=is_change),
+    ).drop("is_change")
