@@ -34,6 +34,7 @@ from transforms.errors import (
 )
 from transforms.schemas.app import FILE_CHECKSUMS
 
+from . import sealing
 from .alerting.book_file import book_path
 from .alerting.names import kept_files
 from .backup_catalog import copy_catalog, copy_database, described
@@ -232,7 +233,7 @@ def _copy_one(source: Path, to: Path) -> Content:
 def _copy_home(settings, to: Path, say: Say) -> dict[str, Content]:
     """Step 5."""
     make_folder(to)
-    files = identity_files(settings) | kept_files(settings)
+    files = identity_files(settings) | kept_files(settings) | sealing.kept_files(settings)
     contents = {
         f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()
     }

@@ -28,6 +28,7 @@ from .contract import LARGEST_RECORD_BYTES, TOPIC_BY_TYPE, data_fields, object_f
 from .record import Plain
 from .reject import Reject
 from .reject_frame import MOST_WORDS, reject_frame
+from .sealing import tells
 from .source import Batch
 
 _log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
             len(batch.values),
             len(aside),
             aside[:10],
-            exc_info=error,
+            # a library's message may hold a value
+            exc_info=None if tells(batch.topic) else error,
         )
         return decoded
 
@@ -264,6 +266,7 @@ def _rows(
         kafka_offset=offsets.gather(frame["index"]),
         utc_offset_min=pl.col("event_time" + times.OFFSET_SUFFIX),
         ingested_at=pl.lit(ingested_at),
+        sealed=pl.lit(None),  # until the row is written (sealing.py)
         **_closed(topic),
     )
     if topic.name == "retractions":

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from transforms.schemas.raw import REJECTS
+
 from .contract import TOPIC_BY_TYPE
 from .decode import decode
 from .lake import Lake
@@ -165,7 +167,8 @@ def _landed(
         )
         for log, end in lineage
     ]
-    return pl.concat(frames)
+    landed = pl.concat(frames)
+    return lake.opened(REJECTS, landed) if table == REJECTS.full_name else landed
 
 
 def _comparable(rejects: pl.DataFrame) -> pl.DataFrame:

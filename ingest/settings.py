@@ -98,6 +98,11 @@ class _Base(BaseSettings):
         repr=False,
         description="secret by which alerts are named, at least 16 characters; empty = alerts.key under the home",
     )
+    arms_secret: str = Field(
+        "",
+        repr=False,
+        description="secret under which arms of studies are sealed, at least 16 characters; empty = arms.key under the home",
+    )
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(
         "clinic",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import cluster, stream
+from ingest import cluster, sealing, stream
 from ingest.alerting import trying, waiting
 from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import read_duty
@@ -217,6 +217,19 @@ def _keys(name, settings) -> Finding:
     )
 
 
+def _arms(name, settings) -> Finding:
+    """What the lake holds of arms, for whoever reads its files."""
+    if not sealing.has_key(settings):
+        return Finding(
+            name, "no arm has landed: the first one makes the key under which all are sealed"
+        )
+    return Finding(
+        name,
+        f"arms are sealed in raw; the key is {sealing.where(settings)}: whoever has it and the lake, or reads the topics "
+        "of patients and enrolments in Kafka, has the arms of masked studies too",
+    )
+
+
 def _clock(name, settings) -> Finding:
     """An event's time is capped by this clock, so a clock in the past would hide new events."""
     source_date = os.path.getmtime(__file__)
@@ -282,6 +295,7 @@ _CHECKS = (
     _home,
     _privacy,
     _keys,
+    _arms,
     _clock,
     _alerts,
     _book_of_alerts,

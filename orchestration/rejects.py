@@ -12,8 +12,11 @@ import polars as pl
 
 from ingest import inspection
 from ingest.lake import Lake
+from ingest.sealing import is_sealed
 from transforms.counting import counted
 from transforms.errors import UsageError
+from transforms.facts.masking import NOT_SHOWN
+from transforms.schemas.raw import REJECTS
 
 
 def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int) -> pl.DataFrame:
@@ -34,6 +37,8 @@ def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
 def _shown_reject(row: dict) -> str:
     value = row.pop("value")
     shown = "(no value)" if value is None else value.decode(errors="backslashreplace")
+    if is_sealed(value):
+        shown = f"({NOT_SHOWN}; it is sent again whole)"
     if row["checksum"]:
         shown = "(not kept: beyond FLOE_REJECTS_WHOLE_MB; in Kafka at this position as long as that holds it)"
     return "\n".join(f"{name:<16} {v}" for name, v in row.items()) + f"\n{'value':<16} {shown}"
@@ -56,7 +61,7 @@ def replay_rejects(settings, *, reason: str | None, topic: str | None) -> tuple[
             where="replayed_at IS NULL AND ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2)",
             params=[reason, topic],
         )
-        now = datetime.now(UTC)
+        rejects, now = lake.opened(REJECTS, rejects), datetime.now(UTC)
         whole, gone = replaying.restored(rejects, fetch=partial(stream.records_at, settings))
         readable, left = replaying.sorted_out(whole, now=now)
         sent = stream.publish(settings, replaying.records(readable))

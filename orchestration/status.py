@@ -58,6 +58,7 @@ def system_status(settings) -> dict:
             "set_aside": inspection.set_aside(lake),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": workers,
+            "masked_studies": _masked_studies(lake),
             "up": running.running(settings),
             "down": running.parts_down(settings),
             "stream_faults": [hidden(s, settings) for s in stream_faults(settings, lake)],
@@ -95,6 +96,12 @@ def stream_faults(settings, lake: Lake) -> list[str]:
     return sentences
 
 
+def _masked_studies(lake: Lake) -> list[dict]:
+    """Studies whose arms are masked, as of the materialisation, and until when."""
+    plans = lake.table("mart.study_plans", where="is_masked")
+    return plans.select("study_id", "masked_until").sort("study_id").to_dicts()
+
+
 def print_status(facts: dict) -> None:
     _print_up(facts["up"])
     for sentence in facts["down"]:
@@ -108,6 +115,7 @@ def print_status(facts: dict) -> None:
     tell(
         f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)"
     )
+    _print_masked(facts["masked_studies"])
     if facts["outdated"]:
         tell(f"figures            {facts['outdated']}")
     for sentence in facts["stream_faults"]:
@@ -156,6 +164,13 @@ def _print_checks(failed: list[dict]) -> None:
     if failed:
         tell(
             "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
+        )
+
+
+def _print_masked(studies: list[dict]) -> None:
+    for study in studies:
+        tell(
+            f"masked             {study['study_id']} until {study['masked_until']}: its arms are sealed in raw, and in no other table"
         )
 
 

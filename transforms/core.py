@@ -20,6 +20,7 @@ from functools import partial
 
 import polars as pl
 
+from .facts.masking import TELLING
 from .options import Options
 from .records import clashes, conflicts, contested, current, orphans
 from .records.likely_doubles import likely_doubles
@@ -144,14 +145,14 @@ def _record(name: str) -> CoreStep:
             counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
-    masks = ("raw.studies",) if name in masking.TELLING and name != "studies" else ()
+    masks = ("raw.studies",) if name in TELLING and name != "studies" else ()
     return CoreStep(
         table=CORE_RECORDS[name],
         inputs=(f"raw.{name}", *inputs, *masks),
         reads={
             "raw": _all(f"raw.{name}"),
             **{i.split(".")[1]: _all(i) for i in inputs},
-            **(_MASKS if name in masking.TELLING else {}),
+            **(_MASKS if name in TELLING else {}),
         },
         compute=compute,
         only_with=f"raw.{name}",
@@ -160,7 +161,7 @@ def _record(name: str) -> CoreStep:
 
 def _without_arms(name: str, frame: pl.DataFrame, frames: Frames) -> pl.DataFrame:
     """What tells of an arm is in no table of core while the study is masked at the data cut."""
-    if name not in masking.TELLING:
+    if name not in TELLING:
         return frame
     cut = frames["cut"]["data_cutoff"].dt.date()
     records = current.current("studies", frames["masks"])

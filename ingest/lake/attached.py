@@ -18,6 +18,7 @@ from ..lake_attach import data_folder
 from ..lake_damage import first_damage
 from ..lake_errors import damaged
 from ..read_only_home import PassingCopy
+from ..sealing import Sealer
 from .connecting import T, attach, connect, floes_errors, repeated, writers_turn
 from .statements import in_transaction
 
@@ -36,6 +37,7 @@ class AttachedLake:
         self._copy = copy  # of the catalog, where its folder can't be written
         folder = data_folder(settings)
         self._folder = Folder(folder) if folder else None
+        self._sealer = Sealer(settings)
 
     def close(self) -> None:
         self._connection.close()

@@ -179,6 +179,12 @@ class Lake(AttachedLake):
             "FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot]
         )
 
+    def opened(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows of a table of `raw`, or some columns of them, as they arrived: for computing core and
+        for sending rejects again, never for people. FloeError where the key is lacking.
+        """
+        return self._sealer.opened(table.name, frame)
+
     def write(self, work: Callable[["Writer"], T]) -> T:
         """Runs `work` in one transaction and commits it, or nothing of it.
 
@@ -189,7 +195,7 @@ class Lake(AttachedLake):
 
         def once(cursor: duckdb.DuckDBPyConnection) -> T:
             with self._lasting(cursor) as new:
-                result = work(Writer(cursor))
+                result = work(Writer(cursor, sealer=self._sealer))
                 note(cursor, new.flush())
                 return result
 

@@ -16,6 +16,7 @@ from transforms.schemas.views import VIEWS, View
 
 from ..lake_forward import outdated_statements, seed_statements, written_statement
 from ..lake_schema import missing_statements, missing_views, unknown_tables
+from ..sealing import Sealer
 from .statements import SCHEMAS, TABLES, executed, quoted
 
 
@@ -24,15 +25,17 @@ class Writer:
     order and types.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, *, sealer: Sealer) -> None:
         self._cursor = cursor
+        self._sealer = sealer
 
     def append(self, table: Table, frame: pl.DataFrame) -> None:
         """Adds the rows."""
         if frame.height:
             names = ", ".join(f'"{name}"' for name in table.names)
             query = f"INSERT INTO {quoted(table.full_name)} ({names}) SELECT {names} FROM _rows"
-            executed(self._cursor, query, None, {"_rows": table.conform(frame)}, fetch=False)
+            rows = self._sealer.sealed(table, table.conform(frame))
+            executed(self._cursor, query, None, {"_rows": rows}, fetch=False)
 
     def replace(self, table: Table, frame: pl.DataFrame) -> None:
         """The table holds these rows and no others."""

@@ -23,7 +23,7 @@ from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
-_OF_ARMS = ("ARM", "TRT01A", "REFARM", "ALLOCATN", "ANLSETS")
+_OF_ARMS = ("ARM", "TRT01A", "REFARM", "ALLOCATN", "STRATA", "ANLSETS")
 SEXES = {"female": "F", "male": "M"}
 ENDS = {
     "completed": "COMPLETED",

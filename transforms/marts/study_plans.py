@@ -20,7 +20,7 @@ TABLE = MART_TABLES["study_plans"]
 INPUTS = ("core.studies", "mart.adsl")
 METHODS = ("ancova", "mmrm", "risk_difference")
 NOT_NAMED = "the study names no primary analysis (parameter, visit and method)"
-WHILE_MASKED = "not shown: the study's arms are masked"
+WHILE_MASKED = "it is not shown while the study's arms are masked"
 NO_REFERENCE = "no arm is named by the study, by a usual name or in FLOE_REFERENCE_ARM"
 
 

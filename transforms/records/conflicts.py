@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from ..facts.masking import NOT_SHOWN, SEALED
 from ..schemas import CORE_RECORDS, TOPIC_BY_NAME
 from ..schemas.core import CONFLICTS
 from ..schemas.raw import CORRECTION, EXTRA, data_columns
@@ -53,6 +54,7 @@ def conflicts(name: str, raw: pl.DataFrame, identities: pl.DataFrame | None = No
 def _copies(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     """Copies of an event with other content than the copy that landed first."""
     columns = {"event_time": False, "utc_offset_min": False, EXTRA.name: True} | _content(name)
+    columns |= {SEALED: False} if SEALED in raw.columns else {}
     stands = first_landed(raw).select(
         *IDENTITY, *LANDED, *(pl.col(c).alias(f"{c}{_STANDS}") for c in columns)
     )
@@ -104,6 +106,7 @@ def _superseded(
     and clinic.
     """
     columns = {c: is_json for c, is_json in _content(name).items() if c not in (*_ABOUT, *key)}
+    columns |= {SEALED: False} if SEALED in counts.columns else {}
     stands = counts.select(
         *key,
         pl.col("source").alias("_source"),
@@ -149,7 +152,7 @@ def _differences(row: dict, columns: Mapping[str, bool]) -> str | None:
         pair = [row[f"{column}{_STANDS}"], row[column]]
         pair = [None if text is None else json.loads(text) for text in pair] if is_json else pair
         if pair[0] != pair[1]:
-            differ[column] = pair
+            differ[column] = [NOT_SHOWN, NOT_SHOWN] if column == SEALED else pair
     if not differ:
         return None
     return json.dumps(differ, default=str, sort_keys=True)

@@ -1,7 +1,8 @@
 """What tells of an arm, and who is without it while a study is masked: everybody.
 
-Here: which fields tell, which studies are masked, records without those fields. Not here: how arms
-are kept in `raw` (ingest/sealing.py), what is computed of arms (the marts).
+Here: which studies are masked, records without what tells. Not here: which fields tell
+(facts/masking.py), how arms are kept in `raw` (ingest/sealing.py), what is computed of arms (the
+marts).
 
 Until the day `masked_until` no table that people read has them. A monitoring committee that may see
 them is a role, each of whose looks is recorded: it is not there yet, and this is its place.
@@ -12,13 +13,7 @@ from datetime import date
 
 import polars as pl
 
-# topic -> fields of which one knows, or may guess, an arm; free text (why a patient is left out of
-# a set) among them, and fields that the contract does not know
-TELLING: dict[str, tuple[str, ...]] = {
-    "patients": ("arm", "allocation", "allocation_raw", "extra"),
-    "study_enrolments": ("arm", "allocation", "allocation_raw", "analysis_sets", "extra"),
-    "studies": ("reference_arm", "extra"),
-}
+from ..facts.masking import TELLING
 
 
 def masked(studies: pl.DataFrame, *, on: date | None) -> list[str]:

@@ -30,10 +30,10 @@ def masked(plan: dict) -> Component | None:
 
 def facts(plan: dict) -> Component:
     """Title, reference arm and primary analysis as planned; the visits and their windows."""
-    reference = words.arm(plan["reference_arm"]) if plan["reference_arm"] else "none"
+    arm, basis = plan["reference_arm"], plan["reference_basis"]
     rows = [
         ("Title", plan["title"] or "none is filed"),
-        ("Reference arm", f"{reference} ({plan['reference_basis']})"),
+        ("Reference arm", f"{words.arm(arm)} ({basis})" if arm else f"none: {basis}"),
         ("Primary analysis", _planned(plan) or plan["primary_reason"]),
     ]
     pairs = [html.Div([html.Dt(name), html.Dd(said)]) for name, said in rows]

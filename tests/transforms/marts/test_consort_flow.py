@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from tests.transforms.marts.test_trial import core
 from tests.transforms.marts.test_two_studies import answer, made, marts
@@ -132,7 +133,9 @@ def session(name: str, day: int) -> dict:
     }
 
 
-def small(*extra: dict, study: dict = STUDY, cut: Cut = CUT) -> dict[str, pl.DataFrame]:
+def small(
+    *extra: dict, study: dict = STUDY, cut: Cut = CUT, without: str | None = None
+) -> dict[str, pl.DataFrame]:
     """12 a arm: of `cold` c0 has no session, c1 withdrew before V1, c2 died, c3 has no answer at
     V1; of `control` nobody has a session; e0 and e1 were enrolled and never allocated.
     """
@@ -140,6 +143,7 @@ def small(*extra: dict, study: dict = STUDY, cut: Cut = CUT) -> dict[str, pl.Dat
     people = [patient(f"{k}{i}", arm) for arm, k in arms.items() for i in range(12)]
     people += [patient("e0", analysis_sets='{"ITT": "fell ill"}'), patient("e1"), *extra]
     names = sorted({p["patient_id"] for p in people})
+    people = [p for p in people if p["study_id"] != without]
     silent = {"c1", "c2", "c3", "e0", "e1"}
     answers = [answer(n, 0, 8) for n in names]
     answers += [answer(n, 30, 3 + k % 3) for k, n in enumerate(names) if n not in silent]
@@ -285,3 +289,26 @@ def test_an_empty_lake_has_no_flow():
     """No study, no row, no error."""
     empty = marts({"patients": CORE_TABLES["patients"].empty()}, *NAMES)
     assert all(empty[name].is_empty() for name in ("study_plans", "analysis_sets", "consort_flow"))
+
+
+def test_each_study_alone_has_the_flow_that_it_has_beside_the_other():
+    """Patients of `control` go on into a second study: of both in one lake each has the flow and the
+    sets, visits and reference of its own.
+    """
+    day = DAY1 + timedelta(days=200)
+    then = [
+        patient(f"k{k}", ("a", "b")[k % 2])
+        | {"enrolment_id": f"u{k}", "study_id": "U", "allocated_on": day, "from": day}
+        for k in range(12)
+    ]
+    both = small(*then)
+    assert set(both["adsl"].filter(USUBJID="k1")["STUDYID"]) == {"S", "U"}
+    for study, other in (("S", "U"), ("U", "S")):
+        alone = small(*then, without=other)
+        for name, column in (("consort_flow", "study_id"), ("analysis_sets", "STUDYID")):
+            mine = both[name].filter(pl.col(column) == study)
+            assert mine.height > 10
+            assert_frame_equal(mine, alone[name].filter(pl.col(column) == study))
+    visits = both["consort_flow"].filter(step="followed", study_id="S")["visit"]
+    assert set(visits) == {"V1", "V2"}
+    assert flow(both, "allocated", study_id="U") == {None: 12, "a": 6, "b": 6}

@@ -60,7 +60,11 @@ ADSL = mart_table(
             S,
             "reference arm that the study names; null where the study's arms are masked",
         ),
-        Column("STRATA", Json, "factors of the stratified allocation to their levels"),
+        Column(
+            "STRATA",
+            Json,
+            "factors of the stratified allocation to their levels; null where the study's arms are masked",
+        ),
         Column(
             "ANLSETS",
             Json,

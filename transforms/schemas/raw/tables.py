@@ -5,6 +5,7 @@ Here: how a table follows from a topic. Not here: the topics.
 
 import polars as pl
 
+from ...facts.masking import SEALED, TELLING
 from ..base import Column, Json, Table
 from .fields import CORRECTION, B, I, S, T, Topic
 from .topics import TOPICS
@@ -33,6 +34,12 @@ ENVELOPE = (
 
 EXTRA = Column(
     "extra", Json, "fields that the contract does not know, by name; null where there are none"
+)
+
+SEALED_FIELDS = Column(
+    SEALED,
+    pl.Binary,
+    "fields that tell of an arm, encrypted under a key of their own; null in their columns here, and in core while the study is masked",
 )
 
 _BY_LOCAL_DAY = Column(
@@ -75,11 +82,12 @@ def data_columns(topic: Topic) -> tuple[Column, ...]:
 
 
 def raw_table(topic: Topic) -> Table:
+    sealed = (SEALED_FIELDS,) if topic.name in TELLING else ()
     return Table(
         "raw",
         topic.name,
         f"{topic.comment} Append-only: one row an event of {topic.type}, as it arrived.",
-        (*ENVELOPE, *data_columns(topic), EXTRA),
+        (*ENVELOPE, *data_columns(topic), EXTRA, *sealed),
         ("kafka_topic_id", "kafka_partition", "kafka_offset"),
     )
 

@@ -1,0 +1,281 @@
+"""Until a study is unmasked nothing that leaves the lake holds an arm: tables, SQL, pages, releases,
+rejects, logs, files; from that day on comparisons are there.
+
+Here: a lake of two masked arms with names of their own, looked through as a whole. Not here: how a
+row is sealed (tests/ingest/test_sealing.py), which study is masked (tests/transforms/rules).
+"""
+
+import json
+import logging
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dashboards import shell
+from dashboards.pages import PAGES
+from dashboards.reader import Reader
+from ingest.contract import encode, record_key
+from ingest.lake import Lake
+from ingest.landing import land, prepare
+from ingest.sealing import KEY_FILE
+from ingest.settings import Settings
+from ingest.source import Batch
+from orchestration.assets import core as core_assets
+from orchestration.assets import mart as mart_assets
+from orchestration.cut import DATA_CUT, take_cut
+from orchestration.doctor import examine
+from orchestration.rejects import list_rejects, show_reject
+from orchestration.releases import make_release
+from orchestration.status import system_status
+from tests.dashboards.looking import payload, view
+from transforms.core import CORE
+from transforms.marts import MARTS
+from transforms.schemas.raw import REJECTS
+
+NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
+DAY1 = date(2025, 1, 6)
+SHAM, COLD, WHY, FIELD = "SHAM-XYZ", "COLD-QRS", "wrongly given SHAM-XYZ", "arm_label_TUV"
+PLANTED = (SHAM, COLD, "TUV", "randomised")
+
+
+def study(until: date, revision: int) -> tuple[str, dict]:
+    return "floe.studies.v1", {
+        "study_id": "M",
+        "reference_arm": SHAM,
+        "masked_until": until.isoformat(),
+        "primary": {"parameter": "NRS7D", "visit": "Month 3", "method": "ancova"},
+        "revision": revision,
+        FIELD: COLD,
+    }
+
+
+def people() -> list[tuple[str, dict]]:
+    """12 an arm, half by an enrolment and half by the short form; each answers twice."""
+    records = [("floe.clinics.v1", {"clinic_id": "C1", "timezone": "UTC"})]
+    for k in range(24):
+        arm = (SHAM, COLD)[k % 2]
+        told = {
+            "arm": arm,
+            "allocation": "randomised",
+            "allocated_on": DAY1.isoformat(),
+            FIELD: arm,
+        }
+        patient = {"patient_id": f"p{k}", "clinic_id": "C1", "enrolled_on": DAY1.isoformat()}
+        if k < 12:
+            records.append(("floe.patients.v1", patient | {"study_id": "M"} | told))
+        else:
+            sets = {"strata": {"kit": arm}, "analysis_sets": {"PP": WHY if k == 12 else "in"}}
+            enrolment = {"enrolment_id": f"n{k}", "study_id": "M", "patient_id": f"p{k}"}
+            records.append(("floe.patients.v1", patient))
+            records.append(
+                (
+                    "floe.study_enrolments.v1",
+                    enrolment | told | sets | {"from": DAY1.isoformat()},
+                )
+            )
+        records += [answer(k, 0, 8), answer(k, 91, 3 + k % 2 + k % 3)]
+    return records
+
+
+def answer(k: int, day: int, value: int) -> tuple[str, dict]:
+    at = datetime(2025, 1, 6, 12, tzinfo=UTC) + timedelta(days=day)
+    return "floe.responses.v1", {
+        "response_id": f"r{k}-{day}",
+        "patient_id": f"p{k}",
+        "clinic_id": "C1",
+        "instrument": "nrs_pain",
+        "answered_at": at.isoformat(),
+        "items": {"average_7d": value},
+    }
+
+
+BROKEN = [
+    ("floe.study_enrolments.v1", b'{"arm": "SHAM-XYZ", "cut of'),
+    ("floe.study_enrolments.v1", b'{"specversion": "1.0", "data": {"arm": ["COLD-QRS"]}}'),
+    ("floe.patients.v1", b"\xff\xfe SHAM-XYZ"),
+    ("floe.responses.v1", b'{"study_id": "M", "ARM": "SHAM-XYZ", '),
+    ("floe.study_enrolment.v1", b'{"group": "SHAM-XYZ"}'),
+]
+DOUBLE = {"enrolment_id": "n13", "study_id": "M", "patient_id": "p13", "from": "2025-01-06"}
+
+
+class Site:
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.partition = settings, 0
+
+    def land(self, records: list[tuple[str, bytes]]) -> None:
+        batches = []
+        for topic, value in records:
+            self.partition += 1
+            of = {"topic": topic, "topic_id": "t", "partition": self.partition}
+            at = {"first_position": 0, "next_position": 1, "offsets": [0]}
+            batches.append(Batch(**of, **at, keys=[b"k"], values=[value]))
+        with Lake.open(self.settings) as lake:
+            land(lake, prepare(batches, now=NOW))
+
+    def send(self, records: list[tuple[str, dict]], *, source: str = "/tests") -> None:
+        events = []
+        for k, (topic, data) in enumerate(records, self.partition):
+            record_key(topic, data)
+            at = NOW - timedelta(hours=1)
+            events.append((topic, encode(topic, data, id=f"e{k}", source=source, time=at)))
+        self.land(events)
+
+    def materialize(self) -> None:
+        with Lake.open(self.settings) as lake:
+            cut = take_cut(lake)
+            lake.write(lambda w: w.replace(DATA_CUT, cut))
+            for step in CORE.values():
+                rows = core_assets.compute(step, lake)
+                lake.write(lambda w, step=step, rows=rows: w.replace(step.table, rows))
+            for mart in in_order():
+                rows = mart_assets.compute(mart, lake, keys=None)
+                lake.write(lambda w, mart=mart, rows=rows: w.replace(mart.table, rows))
+            make_release(lake, options=self.settings.options, now=NOW)
+
+
+def in_order() -> list:
+    left, ready = dict(MARTS), []
+    while left:
+        waits = {f"mart.{name}" for name in left}
+        now = [name for name, mart in left.items() if not waits & set(mart.inputs)]
+        ready += [left.pop(name) for name in now]
+    return ready
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, with_lake):
+    home = with_lake(tmp_path_factory.mktemp("masked"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FLOE_HOME", str(home))
+    patch.setenv("FLOE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    lines = _Lines()
+    logging.getLogger().addHandler(lines)
+    made = Site(Settings())
+    made.lines = lines
+    made.send(people())
+    made.land(BROKEN)
+    made.send([("floe.study_enrolments.v1", DOUBLE | {"arm": COLD})], source="/other")
+    made.send([study(date(2026, 1, 1), 1)])  # after the enrolments that it masks
+    made.materialize()
+    yield made
+    logging.getLogger().removeHandler(lines)
+    patch.undo()
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += logging.Formatter().format(record)
+
+
+def planted(text: str) -> list[str]:
+    return [word for word in PLANTED if word in text]
+
+
+def tables(lake: Lake) -> list[str]:
+    found = lake.sql(
+        "SELECT table_schema || '.\"' || table_name || '\"' AS t FROM information_schema.tables "
+        "WHERE table_catalog = 'lake' AND table_schema IN ('raw', 'core', 'mart', 'app')"
+    )
+    return found["t"].sort().to_list()
+
+
+def answers(settings: Settings) -> dict[str, str]:
+    """What `floe sql` gives of each table and view."""
+    with Lake.open(settings, read_only=True) as lake:
+        names, said = tables(lake), {}
+        for name in names:
+            with lake.answer(f"FROM {name}") as (columns, rows):
+                said[name] = json.dumps([columns, *map(list, rows)], default=repr)
+    assert len(said) > 60
+    return said
+
+
+def test_no_table_that_sql_reads_holds_an_arm(site):
+    """Raw, its rejects, core with its conflicts, marts, releases: every table and view. The words
+    of definitions ("where arms were randomised") are no patient's.
+    """
+    definitions = ('mart."metric_definitions"', 'mart."data_dictionary"')
+    for name, said in answers(site.settings).items():
+        assert planted(said) in ([], ["randomised"] if name in definitions else []), name
+
+
+@pytest.mark.parametrize("role", ["clinic", "outside"])
+def test_no_page_holds_an_arm(site, role):
+    """Every callback's values, the controls' options, whatever the URL asks for."""
+    reader = Reader(site.settings.model_copy(update={"viewer_role": role}))
+    searches = ("", "?study=M", f"?study=M&arm={COLD}", "?patient=p13", "?study=M&clinic=C1")
+    for search in searches:
+        said = payload([shell.filter_options(reader, search), shell.freshness(reader)])
+        said += "".join(payload(view(reader, path, search)) for path in PAGES)
+        # what the URL asks for is the asker's own word
+        assert planted(said.replace(search[1:], "")) in ([], ["randomised"])
+        for arm in (SHAM, COLD, "TUV"):
+            assert arm not in said.replace(search[1:], "")
+    reader.close()
+
+
+def test_no_list_of_rejects_holds_an_arm(site):
+    """`floe rejects`, and one shown whole: that it is kept, not what it says."""
+    listed = list_rejects(site.settings, reason=None, topic=None, limit=100)
+    assert listed.height == len(BROKEN)
+    assert planted(json.dumps(listed.to_dicts(), default=str)) == []
+    for topic, partition, offset in listed.select(
+        "kafka_topic", "kafka_partition", "kafka_offset"
+    ).iter_rows():
+        said = show_reject(site.settings, topic=topic, partition=partition, offset=offset)
+        assert "it may tell an arm" in said
+        assert planted(said) == []
+
+
+def test_rejects_are_kept_whole(site):
+    """Sealed is not lost: opened, the bytes are those that were sent."""
+    with Lake.open(site.settings, read_only=True) as lake:
+        rows = lake.opened(REJECTS, lake.table("raw.rejects"))
+    assert set(rows["value"]) == {value for _, value in BROKEN}
+
+
+def test_no_log_status_or_doctor_holds_an_arm(site):
+    """Operators are told that arms are sealed and until when; not one arm."""
+    status = json.dumps(system_status(site.settings), default=str)
+    found = [f.found for f in examine(site.settings)]
+    assert planted(site.lines.text + status + " ".join(found)) == []
+    assert '"masked_until": "2026-01-01"' in status
+    assert any("arms are sealed in raw" in said for said in found)
+
+
+def test_no_file_holds_an_arm(site):
+    """The home as a disk has it, catalog included: the key is a file of its own, for its owner
+    alone.
+    """
+    key = site.settings.home / KEY_FILE
+    assert key.stat().st_mode & 0o077 == 0
+    files = [path for path in site.settings.home.rglob("*") if path.is_file()]
+    for path in files:
+        content = path.read_bytes()
+        assert not [w for w in (SHAM, COLD, FIELD) if w.encode() in content], path
+
+
+def test_from_the_day_on_arms_are_compared(site):
+    """A later revision of the study that masks no more: core has the arms, the marts compare them;
+    so what is looked for above can be found.
+    """
+    site.send([study(date(2025, 8, 1), 2)])
+    site.materialize()
+    with Lake.open(site.settings, read_only=True) as lake:
+        arms = lake.sql("SELECT arm, count(*) AS n FROM core.study_enrolments GROUP BY 1")
+        [row] = lake.table(
+            "mart.arm_comparisons",
+            where="method = 'ancova' AND indication IS NULL AND population = 'completers'",
+        ).to_dicts()
+        left_out = lake.table("mart.analysis_sets", where="set_code = 'PP' AND NOT is_in")
+    assert sum(arms["n"]) >= 24
+    assert {SHAM, COLD} <= set(arms["arm"])
+    assert (row["arm"], row["reference_arm"]) == (COLD, SHAM)
+    assert (row["n_arm"], row["n_reference"], row["estimate"] is not None) == (12, 12, True)
+    assert left_out["reason"].to_list() == [WHY]
+    assert planted("".join(answers(site.settings).values())) == [SHAM, COLD, "randomised"]
