@@ -10,11 +10,11 @@ from collections.abc import Iterable
 import polars as pl
 
 from transforms.facts.catalogue import STATISTICS
-from transforms.instruments import PARAMETERS
+from transforms.facts.instruments import INSTRUMENTS
+from transforms.facts.parameters import PARAMETERS
 
 from . import words
 
-PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
 # Of two parameters with as many patients the first of these is shown
 FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
 _DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2, "K": 2}
@@ -34,7 +34,7 @@ def metrics_of(parameters: Iterable[str], *statistics: str) -> tuple[str, ...]:
 
 def is_pain(code: str) -> bool:
     """Whether a questionnaire's parameter is of pain."""
-    return PARAMETERS[code].instrument in PAIN_INSTRUMENTS
+    return INSTRUMENTS[PARAMETERS[code].instrument].is_pain
 
 
 def parameter_options(codes: list[str]) -> list[dict]:

@@ -7,15 +7,15 @@ from datetime import date, datetime
 
 from transforms.counting import spoken
 from transforms.facts.catalogue import METRICS, PARAMETER_METRICS
+from transforms.facts.responses import POPULATIONS
+from transforms.facts.values import MASKED, NONE, ROUTINE, UNKNOWN
 
 NOTHING = "\N{EN DASH}"
 NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
 _NAMES = {
-    "(none)": "none",
-    "(unknown)": "unknown",
-    "completers": "patients with a value",
-    "missing_as_nonresponder": "missing counted as no response",
-    "observed": "observed cases",
+    NONE: "none",
+    UNKNOWN: "unknown",
+    **{population.id: population.words for population in POPULATIONS.values()},
     "ancova": "ANCOVA",
     "mmrm": "MMRM",
     "risk_difference": "risk difference",
@@ -31,14 +31,14 @@ def name_of(code: str | None) -> str:
 
 def study(code: str) -> str:
     """A study by its id, which is its name to those who run it; routine care by its own name."""
-    if code == "ROUTINE":
+    if code == ROUTINE:
         return "Routine care"
     return code
 
 
 def arm(code: str) -> str:
     """An arm as the study names it; without one, and while arms are masked, that."""
-    apart = {"(none)": "no arm", "(masked)": "arms are masked"}
+    apart = {NONE: "no arm", MASKED: "arms are masked"}
     return apart.get(code) or name_of(code)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import polars as pl
 
-from transforms.facts.questionnaires import INSTRUMENTS
+from transforms.facts.instruments import INSTRUMENTS
 from transforms.records.reread import reread
 from transforms.schemas import APP_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES

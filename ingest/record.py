@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from transforms.facts.questionnaires import INSTRUMENTS
+from transforms.facts.instruments import INSTRUMENTS
 from transforms.schemas import TIMESTAMP, TOPICS, Column, Json, JsonList, Topic
 
 from .contract import (
@@ -132,7 +132,11 @@ _CHECKED: dict[str, dict[str, tuple[Column, Callable[[Any], bool], str]]] = {
 def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject | None:
     is_right, expected = _OBJECT_EXPECTED[OBJECT_VALUES[topic.name, column.name]]
     instrument = data.get("instrument") if topic.name == "responses" else None
-    ranges = INSTRUMENTS.get(instrument, {}) if isinstance(instrument, str) else {}
+    ranges = (
+        INSTRUMENTS[instrument].items
+        if isinstance(instrument, str) and instrument in INSTRUMENTS
+        else {}
+    )
     for code, value in data[column.name].items():
         field = f"{column.name}.{code}"
         if value is not None and not is_right(value):

@@ -40,6 +40,8 @@ APART = (
     "transforms/rules/plausibility.py",
     "transforms/rules/plausible_series.py",
     "transforms/facts/catalogue/",
+    "transforms/facts/parameters.py",
+    "transforms/facts/responses.py",
     "transforms/disclosure/as_released.py",
     "transforms/disclosure/released_counts.py",
     "transforms/disclosure/released_figures.py",
@@ -137,6 +139,8 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "mart.metric_definitions": ((_LISTED, "test_cases loinc"),),
     "mart.data_dictionary": ((_LISTED, "position type is_key closed_list comment table_comment"),),
 }
+# Facts that a table's columns are named by, and that read other tables
+_NAMED_BY = {"mart.adex": ("transforms/facts/sessions.py",)}
 _MADE_BY = {
     "core.activity_days": "transforms/series/activity.py",
     "core.walking_days": "transforms/series/mobility.py",
@@ -170,7 +174,7 @@ def unread_settings(names, among: dict[str, Module]) -> set[str]:
     """
     told = (
         "transforms/facts/catalogue/",
-        "transforms/instruments/metrics.py",
+        "transforms/facts/parameter_metrics.py",
         "ingest/settings.py",
         "transforms/options.py",
     )
@@ -198,7 +202,8 @@ def unread_columns(table: Table, among: dict[str, Module]) -> set[str]:
     """Columns that no module looks up which speaks of the table; a mart's own module makes them, it
     does not read them.
     """
-    apart = (*APART, _MADE_BY.get(table.full_name, f"transforms/marts/{table.name}.py"))
+    made_by = _MADE_BY.get(table.full_name, f"transforms/marts/{table.name}.py")
+    apart = (*APART, made_by, *_NAMED_BY.get(table.full_name, ()))
     readers = speaking_of(table.name, among, apart=apart)
     if table.full_name.startswith("core.") and table.name in CORE_RECORDS:
         readers.append(

@@ -6,19 +6,10 @@ Here: `planted`, from what was drawn. Not here: the rules by which Floe finds it
 
 from typing import NamedTuple
 
+from transforms.facts.limits import LIMITS
+
 from .state import AdverseEvent, Patient, Session, Trouble
 from .truth import Truth
-
-# Of each limit of the simulator's sessions the rule that finds it.
-RULE_OF = {
-    "temperature_low": "cabin_too_cold",
-    "temperature_high": "cabin_too_warm",
-    "duration": "exposure_too_long",
-    "skin": "skin_too_cold",
-    "oxygen": "oxygen_too_low",
-    "spacing": "sessions_too_close",
-    "weekly_count": "sessions_too_many",
-}
 
 
 class Planted(NamedTuple):
@@ -60,7 +51,7 @@ def _of_trouble(rule: str, trouble: Trouble) -> Planted:
 
 
 def _of_session(patient: Patient, session: Session) -> set[Planted]:
-    rules = {RULE_OF[limit] for limit in session.excess}
+    rules = {LIMITS[limit].alert.id for limit in session.excess}
     earlier = [
         c for c in patient.consults if max(c.occurred_at, c.recorded_at) <= session.started_at
     ]

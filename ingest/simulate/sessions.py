@@ -8,6 +8,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from transforms.facts.limits import LIMITS as PROTOCOL_LIMITS
+from transforms.facts.sessions import BEGUN, BOOKED, DELIVERED, SESSION_VALUES
+
 from .clinics import MODALITY
 from .harm import side_effects
 from .outbox import DAY_S, Outbox, chance, pick, stamp
@@ -17,7 +20,7 @@ from .state import Clinic, Course, Limits, Patient, Session
 
 WRONG_CLOCK_S = 10 * 366 * DAY_S
 REGIONS = {"whole_body": ["whole_body"], "partial_body": ["trunk", "legs"], "local": ["lower_back"]}
-LIMITS = (
+SIMULATED = (
     "cabin_min_temp_c",
     "cabin_max_temp_c",
     "max_duration_s",
@@ -60,7 +63,7 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
         modality=patient.modality,
         started_at=started,
         day=clinic.day(started),
-        status=pick(rng, ("delivered", "aborted", "missed", "cancelled"), (90, 1.5, 5.5, 3)),
+        status=pick(rng, BOOKED, (90, 1.5, 5.5, 3)),
         is_asked=None if chance(rng, 0.03) else asked,
     )
     if started >= plan.ends_at:
@@ -71,7 +74,7 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
     )
     patient.sessions.append(session)
     data = _describe(session, patient, clinic=clinic, day=day)
-    if session.status in ("delivered", "aborted"):
+    if session.status in BEGUN:
         _screen(outbox, patient, session=session, clinic=clinic, rng=rng)
         _expose(outbox, patient, session=session, clinic=clinic, data=data, rng=rng)
     _send(outbox, patient, session=session, clinic=clinic, data=data, rng=rng)
@@ -138,7 +141,7 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
     """
     limits = clinic.protocols[session.modality].at(session.started_at)
     setpoint = MODALITY[session.modality][2]
-    over = {name for name in LIMITS if chance(rng, outbox.plan.effects.exceedance_share)}
+    over = {name for name in SIMULATED if chance(rng, outbox.plan.effects.exceedance_share)}
     duration = float(round(limits.max_duration_s - rng.uniform(5, 45)))
     if "max_duration_s" in over:
         duration = limits.max_duration_s + float(rng.integers(5, 40))
@@ -166,7 +169,7 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
         "skin_temp_post_c": round(skin + rng.uniform(0.3, 1.5), 1) if has_skin else None,
         "room_min_oxygen_pct": round(oxygen, 1) if chance(rng, 0.95) else None,
         "stop_reason": "completed"
-        if session.status == "delivered"
+        if session.status == DELIVERED
         else pick(rng, ("patient", "operator", "interlock")),
         "adverse_events_asked": session.is_asked,
     }
@@ -190,25 +193,19 @@ def _exceeded(
     week = [
         s
         for s in patient.sessions[:-1]
-        if s.is_placed and s.status == "delivered" and s.day >= begins
+        if s.is_placed and s.status == DELIVERED and s.day >= begins
     ]
-    checks = {
-        "temperature_low": (data["cabin_min_temp_c"], limits.cabin_min_temp_c, -1),
-        "temperature_high": (data["cabin_min_temp_c"], limits.cabin_max_temp_c, 1),
-        "duration": (data["duration_s"], limits.max_duration_s, 1),
-        "skin": (data["skin_temp_min_c"], limits.skin_min_temp_c, -1),
-        "oxygen": (data["room_min_oxygen_pct"], limits.room_min_oxygen_pct, -1),
-        "weekly_count": (len(week) + 1, limits.max_sessions_per_week, 1),
+    measured = {value.column: data.get(value.field) for value in SESSION_VALUES} | {
+        "cabin_max_c": data["cabin_min_temp_c"],
+        "sessions_in_week": len(week) + 1,
+        "hours_since_previous": (session.started_at - earlier[-1]) / 3600 if earlier else None,
     }
     beyond = {
-        name: sign * (value - limit)
-        for name, (value, limit, sign) in checks.items()
-        if value is not None
+        limit.id: (-1 if limit.is_lowest else 1) * (measured[limit.measured] - allowed)
+        for limit in PROTOCOL_LIMITS.values()
+        if measured[limit.measured] is not None
+        and (allowed := getattr(limits, limit.field, None)) is not None
     }
-    if earlier:
-        beyond["spacing"] = (
-            limits.min_hours_between_sessions - (session.started_at - earlier[-1]) / 3600
-        )
     return {name: excess for name, excess in beyond.items() if excess > 0}
 
 

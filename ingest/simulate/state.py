@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .effects import Effects
+from transforms.facts.sessions import BEGUN
 
-STARTED = ("delivered", "aborted")
+from .effects import Effects
 
 
 @dataclass(kw_only=True)
@@ -103,7 +103,7 @@ class Session:
 
     @property
     def is_started(self) -> bool:
-        return self.status in STARTED and not self.entered_in_error
+        return self.status in BEGUN and not self.entered_in_error
 
     @property
     def is_placed(self) -> bool:

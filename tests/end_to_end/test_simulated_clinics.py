@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from orchestration.proving import verify_lake
+from transforms.facts.limits import LIMITS
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 # What says where and when something landed or was computed, which a second run may do elsewhere and
@@ -200,15 +201,7 @@ def test_limits_exceeded(tables, sent):
     """Sessions that exceeded each limit of their protocol, by what they and their devices
     measured.
     """
-    flags = {
-        "DURFL": "duration",
-        "TEMPLOFL": "temperature_low",
-        "TEMPHIFL": "temperature_high",
-        "SKINFL": "skin",
-        "O2FL": "oxygen",
-        "SPACEFL": "spacing",
-        "WEEKFL": "weekly_count",
-    }
+    flags = {limit.flag: limit.id for limit in LIMITS.values()}
     adex, truth = tables["mart.adex"], sent.truth.limit_exceedances()
     found = {limit: adex.filter(pl.col(flag) == "Y").height for flag, limit in flags.items()}
     assert found == {limit: truth[limit] for limit in flags.values()}

@@ -6,10 +6,9 @@ import pytest
 
 from ingest.value_sets import read_value_sets
 from transforms.errors import UnreadableFile, UsageError
+from transforms.facts.instruments import INSTRUMENTS
+from transforms.facts.parameters import PARAMETERS, code_in_context
 from transforms.instruments import (
-    INSTRUMENTS,
-    PARAMETERS,
-    code_in_context,
     items_of,
     promis,
     score,

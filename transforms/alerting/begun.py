@@ -13,14 +13,16 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..rules.exposure import DELIVERED, placed_sessions
+from ..facts.sessions import BOOKED, NOT_HELD, SESSION_VALUES
+from ..rules.exposure import placed_sessions
 from ..rules.judged_sessions import judged
 from ..rules.local_time import Clocks, with_clock, with_local_day
 from .words import closed_value
 
-_STATUSES = (DELIVERED, "aborted", "missed", "cancelled", "canceled")
-_NOT_HELD = ("missed", "cancelled", "canceled")
-_IN_SESSION = ("cabin_min_temp_c", "skin_temp_min_c", "skin_temp_post_c", "room_min_oxygen_pct")
+_CANCELED = "canceled"  # as much of the world spells it
+_STATUSES = (*BOOKED, _CANCELED)
+_NOT_HELD = (*NOT_HELD, _CANCELED)
+_IN_SESSION = [value.field for value in SESSION_VALUES if value.is_of_exposure]
 _ANSWER = r'(?i):\s*"\s*{answer}\s*"'
 
 

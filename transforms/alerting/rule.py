@@ -8,9 +8,9 @@ digest by clinic, in the clinic's morning), `noted` (in the list only).
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-Tier = Literal["now", "today", "noted"]
+from ..facts.limits import Tier
+
 TIERS: tuple[Tier, ...] = ("noted", "today", "now")  # from the mildest on
 
 

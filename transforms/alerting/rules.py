@@ -6,7 +6,7 @@ Here: one record a rule. Not here: what a record says (rule.py), those of a prot
 no person and no value.
 """
 
-from transforms.alerting.limit_rules import LIMITS
+from transforms.alerting.limit_rules import LIMIT_RULES
 from transforms.alerting.rule import CORRECTED, DAY_H, MONTH_H, AlertRule
 
 _BEGAN = "a session began whatever its status, but for one missed or cancelled in which nothing was measured"
@@ -210,7 +210,7 @@ RULES: dict[str, AlertRule] = {
     rule.id: rule
     for rule in (
         *_OF_PATIENTS,
-        *(limit.rule for limit in LIMITS),
+        *LIMIT_RULES,
         *_OF_DEVICES,
         *_OF_RECORDS,
         *_OF_DUTIES,

@@ -7,9 +7,9 @@ how a device is (devices.py).
 
 import polars as pl
 
+from ..facts.limits import LIMITS, Floor, Limit
 from ..options import Options
 from .causes import causes
-from .limit_rules import LIMITS, Floor, LimitRule
 
 _MOST_DOUBLINGS = 8  # news.py counts ten levels a tier
 
@@ -20,7 +20,7 @@ def of_sessions(judged: pl.DataFrame, *, options: Options) -> pl.DataFrame:
         cabin_max_c=pl.max_horizontal("cabin_max_measured_c", "CABMINC"),
         sessions_in_week=pl.col("sessions_in_week").cast(pl.Float64),
     )
-    limits = (_beyond(begun, limit, options=options) for limit in LIMITS)
+    limits = (_beyond(begun, limit, options=options) for limit in LIMITS.values())
     return pl.concat([_not_cleared(begun), _contraindicated(begun), *limits])
 
 
@@ -57,19 +57,20 @@ def _contraindicated(begun: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _beyond(begun: pl.DataFrame, limit: LimitRule, *, options: Options) -> pl.DataFrame:
+def _beyond(begun: pl.DataFrame, limit: Limit, *, options: Options) -> pl.DataFrame:
     """The sessions beyond the protocol's limit, or at one of the product's floors, each with the
-    gravest tier.
+    gravest tier. It is graver, so that it is told again, with each doubling of the margin (of no
+    margin: of one unit).
     """
-    value, allowed = pl.col(limit.measured), pl.col(limit.limit)
+    value, allowed = pl.col(limit.measured), pl.col(limit.column)
     excess = allowed - value if limit.is_lowest else value - allowed
     is_beyond = pl.col(limit.flag).eq_missing("Y")
     # floats: -111.0 lies one kelvin below -110.0, not a rounding error more
-    is_clear = is_beyond & (excess.round(6) > limit.margin)
-    floors = [(_at(value, floor, options=options), floor.tier) for floor in limit.floors]
-    below = (_edge(floor, options=options) - value for floor in limit.floors)
+    is_clear = is_beyond & (excess.round(6) > limit.alert.margin)
+    floors = [(_at(value, floor, options=options), floor.tier) for floor in limit.alert.floors]
+    below = (_edge(floor, options=options) - value for floor in limit.alert.floors)
     depth = pl.max_horizontal(pl.when(is_beyond).then(excess), *below)
-    ranked = sorted([(is_clear, limit.rule.tier), *floors], key=lambda pair: pair[1] != "now")
+    ranked = sorted([(is_clear, limit.alert.tier), *floors], key=lambda pair: pair[1] != "now")
     tier = pl.lit("noted")
     for condition, name in reversed(ranked):
         tier = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(tier)
@@ -78,8 +79,8 @@ def _beyond(begun: pl.DataFrame, limit: LimitRule, *, options: Options) -> pl.Da
     )
     shown = pl.format("{} {}", value.round(2), pl.lit(limit.unit))
     beyond = pl.when(is_beyond).then(pl.format(", {} allowed", allowed)).otherwise(pl.lit(""))
-    level = 1 + _doublings(depth, unit=limit.margin or 1.0)
-    return _of_session(limit.rule.id, breaches, tier=tier, level=level, finding=shown + beyond)
+    level = 1 + _doublings(depth, unit=limit.alert.margin or 1.0)
+    return _of_session(limit.alert.id, breaches, tier=tier, level=level, finding=shown + beyond)
 
 
 def _doublings(depth: pl.Expr, *, unit: float) -> pl.Expr:

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from ..facts.responses import CHANGE_CLASSES
 from ..facts.values import MISSING_AS_NONRESPONDER
 from ..marts.cohort_sessions import COURSES, SESSIONS
-from ..marts.reliable_change import CHANGE_CLASSES
 from ..options import Options
 from ..statistics import anchor, rate_columns, rates
 from ..statistics.intervals import garwood

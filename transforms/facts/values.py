@@ -11,6 +11,7 @@ ROUTINE = "ROUTINE"  # the study of routine care
 
 COMPLETERS = "completers"  # who has the visit's value
 MISSING_AS_NONRESPONDER = "missing_as_nonresponder"  # who is due: without a value not a responder
+OBSERVED = "observed"  # who has a value at any visit of a model of all of them
 
 COLD_INJURIES = ("burn", "frostbite")  # kinds of injury (AEINJ) that cold makes
 

@@ -1,8 +1,8 @@
 """Questionnaires: from the answers to items to scores, with the number answered and a reason for
 each score missing.
 
-Here: `score`, and which items each instrument has. Not here: the rules (scales.py, promis.py,
-eq5d.py), the parameters (parameters.py), and when a change counts (transforms/rules/pain.py).
+Here: `score`. Not here: the rules (scales.py, promis.py, eq5d.py), instruments and parameters as
+data (transforms/facts), and when a change counts (transforms/rules/pain.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,18 +11,14 @@ from dataclasses import dataclass, fields
 import polars as pl
 
 from ..errors import UsageError
+from ..facts.instruments import INSTRUMENTS
+from ..facts.parameters import PARAMETERS
 from . import eq5d, promis, scales
-from .parameters import CONTEXTS, PARAMETERS, Parameter, code_in_context
 from .scoring import Scored
 
 __all__ = [
-    "CONTEXTS",
-    "INSTRUMENTS",
-    "PARAMETERS",
-    "Parameter",
     "Score",
     "Scores",
-    "code_in_context",
     "items_of",
     "score",
 ]
@@ -70,35 +66,13 @@ class Scores(Mapping):
         return f"Scores({', '.join(f'{s.parameter}={s.value}' for s in self._scores.values())})"
 
 
-def _items(prefix: str, count: int) -> list[str]:
-    return [f"{prefix}{k}" for k in range(1, count + 1)]
-
-
-INSTRUMENTS: dict[str, list[str]] = {
-    "nrs_pain": ["average_7d", "back_7d", "leg_7d", "neck_7d", "now"],
-    "vas_pain": ["average_7d", "back_7d", "leg_7d", "neck_7d", "now"],
-    "pain_index": ["index"],
-    "pain_days_28": ["days"],
-    "odi": scales.ODI_ITEMS,
-    "rmdq": scales.RMDQ_ITEMS,
-    "ndi": scales.ODI_ITEMS,
-    "pgic": ["pgic"],
-    "start_back": scales.START_BACK_ITEMS,
-    "promis_pi_4a": _items("q", 4),
-    "promis_pi_6a": _items("q", 6),
-    "promis_pf_6b": _items("q", 6),
-    "promis_29": promis.P29_ITEMS,
-    "eq_5d_5l": eq5d.ITEMS,
-}
-
-
 def items_of(instrument: str) -> list[str]:
     """The item codes of an instrument; an unknown one is a UsageError."""
     if instrument not in INSTRUMENTS:
         raise UsageError(
             f"instrument {instrument!r} is not known; expected one of {', '.join(INSTRUMENTS)}"
         )
-    return INSTRUMENTS[instrument]
+    return list(INSTRUMENTS[instrument].items)
 
 
 def score(
@@ -197,10 +171,6 @@ def _scorers(instrument: str, *, odi_licensed: bool, odi_min_items: int, value_s
     match instrument:
         case "odi":
             return [scales.odi(is_licensed=odi_licensed, min_items=odi_min_items)]
-        case "ndi":
-            return [scales.ndi()]
-        case "rmdq":
-            return [scales.rmdq()]
         case "start_back":
             return scales.start_back()
         case "promis_pi_4a":
@@ -214,6 +184,5 @@ def _scorers(instrument: str, *, odi_licensed: bool, odi_min_items: int, value_s
         case "eq_5d_5l":
             return eq5d.scores(value_set)
         case _:
-            return [
-                scales.single(p.code) for p in PARAMETERS.values() if p.instrument == instrument
-            ]
+            mine = [p for p in PARAMETERS.values() if p.instrument == instrument]
+            return [scales.single(p.code) if p.item else scales.prorated(p.code) for p in mine]

@@ -7,11 +7,11 @@ names a folder of them), the EQ-5D-3L, mappings.
 
 import polars as pl
 
+from ..facts.instruments import EQ_5D_DIMENSIONS
 from .scales import single
 from .scoring import Scored, first_reason, n_answered, out_of_range, too_few
 
-DIMENSIONS = ["mo", "sc", "ua", "pd", "ad"]
-ITEMS = [*DIMENSIONS, "vas"]
+DIMENSIONS = list(EQ_5D_DIMENSIONS)
 NO_VALUE_SET = (
     "no EQ-5D-5L value set for the clinic's country: put one in the folder FLOE_EQ5D_VALUE_SETS"
 )

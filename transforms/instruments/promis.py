@@ -37,6 +37,7 @@ mental sum of 4 is 21.1 in the note and 21.2 in the manual, which holds here.
 import polars as pl
 
 from ..errors import UsageError
+from ..facts.instruments import INSTRUMENTS
 from .scoring import Scored, band, first_reason, n_answered, out_of_range, too_few, total
 
 _COMPUTED = "computed from item parameters, printed table not at hand"
@@ -392,7 +393,7 @@ _DOMAINS = {
     "soc": "SOC4A",
     "pi": "PI4A",
 }
-P29_ITEMS = [*(f"{d}{k}" for d in _DOMAINS for k in range(1, 5)), "pain"]
+P29_ITEMS = list(INSTRUMENTS["promis_29"].items)
 
 # Hays 2018 (PMC5999556): weights of PF, pain composite, social, fatigue, emotional composite, sleep
 _WEIGHTS = {

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from .parameters import PARAMETERS
+from ..facts.instruments import INSTRUMENTS
+from ..facts.parameters import PARAMETERS
 from .scoring import (
     NOT_ANSWERED,
     Scored,
@@ -20,18 +21,7 @@ from .scoring import (
     total,
 )
 
-SINGLE = {  # instrument: lowest, highest answer, whole numbers only
-    "nrs_pain": (0, 10, False),
-    "vas_pain": (0, 100, False),
-    "pain_index": (0, 100, False),
-    "pain_days_28": (0, 28, False),
-    "pgic": (1, 7, True),
-}
-ODI_ITEMS = [f"s{k}" for k in range(1, 11)]
-RMDQ_ITEMS = [f"q{k}" for k in range(1, 25)]
-START_BACK_ITEMS = [f"q{k}" for k in range(1, 10)]
-RMDQ_MAX_MISSING = 2
-NDI_MIN_ITEMS = 8
+START_BACK_ITEMS = list(INSTRUMENTS["start_back"].items)
 # printed for whole percentages (0-20, 21-40, ...): a value between two bands, such as 20.4, is in
 # the upper one
 ODI_BANDS = {"minimal": 20.0, "moderate": 40.0, "severe": 60.0, "crippled": 80.0}
@@ -41,10 +31,11 @@ ODI_LAST_BAND = "bed-bound or exaggerating"
 def single(code: str) -> Scored:
     """A parameter that is one answer, as given."""
     p = PARAMETERS[code]
-    lower, upper, integer = SINGLE.get(p.instrument, (0, 100, False))
+    instrument = INSTRUMENTS[p.instrument]
+    lower, upper = instrument.items[p.item]
     missing = pl.when(pl.col(p.item).is_null()).then(pl.lit(NOT_ANSWERED))
     reason = first_reason(
-        out_of_range([p.item], lower=lower, upper=upper, integer=integer), missing
+        out_of_range([p.item], lower=lower, upper=upper, integer=instrument.is_whole), missing
     )
     return Scored(
         parameter=code,
@@ -56,21 +47,30 @@ def single(code: str) -> Scored:
     )
 
 
-def _percent_of_sections(code: str, *, needed: int, refused: pl.Expr | None = None) -> Scored:
-    """`100 sum / (5 answered)`: ten sections of 0 to 5; a section not answered leaves the
+def prorated(code: str, *, needed: int | None = None, refused: pl.Expr | None = None) -> Scored:
+    """The instrument's factor times the mean of the items answered; one not answered leaves the
     denominator.
+
+    `needed`: where the instrument's record leaves it to an option. ODI and NDI are so 100 sum / (5
+    answered), ten sections of 0 to 5 (Vernon & Mior 1991); RMDQ the statements ticked, in proportion.
     """
-    n = n_answered(ODI_ITEMS)
-    reasons = [out_of_range(ODI_ITEMS, lower=0, upper=5), too_few(ODI_ITEMS, needed=needed)]
+    instrument = INSTRUMENTS[PARAMETERS[code].instrument]
+    items, (lower, upper) = list(instrument.items), instrument.limits
+    n = n_answered(items)
+    fewest = instrument.prorated.needed if needed is None else needed
+    reasons = [
+        out_of_range(items, lower=lower, upper=upper, integer=instrument.is_whole),
+        too_few(items, needed=fewest),
+    ]
     reason = first_reason(*([refused] if refused is not None else []), *reasons)
     return Scored(
         parameter=code,
-        value=20 * total(ODI_ITEMS) / n,
+        value=instrument.prorated.factor * total(items) / n,
         reason=reason,
         n_answered=n,
-        n_items=10,
-        raw=total(ODI_ITEMS),
-        derivation=_prorated(n < 10, reason),
+        n_items=len(items),
+        raw=total(items),
+        derivation=_prorated(n < len(items), reason),
     )
 
 
@@ -87,36 +87,9 @@ def odi(*, is_licensed: bool, min_items: int) -> Scored:
         if is_licensed
         else pl.lit("the ODI is licensed: state a licence with FLOE_ODI_LICENSED")
     )
-    scored = _percent_of_sections("ODI", needed=min_items, refused=refused)
+    scored = prorated("ODI", needed=min_items, refused=refused)
     return replace(
         scored, band=band(scored.value, ODI_BANDS, last=ODI_LAST_BAND, is_inclusive=True)
-    )
-
-
-def ndi() -> Scored:
-    """Neck Disability Index, 0-100 % (Vernon & Mior 1991), at least 8 of 10 sections, in proportion
-    as the ODI.
-    """
-    return _percent_of_sections("NDI", needed=NDI_MIN_ITEMS)
-
-
-def rmdq() -> Scored:
-    """Roland-Morris: statements ticked, 0-24; up to two unanswered ones in proportion, sum x 24 /
-    answered.
-    """
-    n = n_answered(RMDQ_ITEMS)
-    needed = len(RMDQ_ITEMS) - RMDQ_MAX_MISSING
-    reason = first_reason(
-        out_of_range(RMDQ_ITEMS, lower=0, upper=1), too_few(RMDQ_ITEMS, needed=needed)
-    )
-    return Scored(
-        parameter="RMDQ",
-        value=24 * total(RMDQ_ITEMS) / n,
-        reason=reason,
-        n_answered=n,
-        n_items=24,
-        raw=total(RMDQ_ITEMS),
-        derivation=_prorated(n < 24, reason),
     )
 
 

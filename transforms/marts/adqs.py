@@ -9,7 +9,9 @@ the same rows from the day of allocation with `placed`).
 import polars as pl
 
 from ..facts.catalogue import METRICS
-from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
+from ..facts.instruments import INSTRUMENTS
+from ..facts.parameters import CONTEXTS, PARAMETERS, code_in_context
+from ..instruments import score
 from ..options import Cut, Options
 from ..rules import local_time, measurement_error, pain, windows
 from ..rules.episodes import with_episode
@@ -157,7 +159,7 @@ def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) 
         "context",
         "items",
     ]
-    codes = INSTRUMENTS[name]
+    codes = INSTRUMENTS[name].items
     answers = [
         pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c)
         for c in codes
@@ -194,7 +196,7 @@ def _asked(scored: pl.DataFrame, name: str) -> pl.DataFrame:
     """Of a pain scale the rows of the items that the response has, answered or null; the others
     were not asked.
     """
-    if name not in ("nrs_pain", "vas_pain"):
+    if not INSTRUMENTS[name].is_asked_in_part:
         return scored
     items = {p.code: f'"{p.item}"' for p in PARAMETERS.values() if p.instrument == name}
     item = pl.col("parameter").replace_strict(items, return_dtype=pl.String)

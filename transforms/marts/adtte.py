@@ -17,10 +17,11 @@ pain parameter, an NRS. All other times are days elapsed: ADT - STARTDT.
 import polars as pl
 
 from ..facts.event_groups import GROUPS
+from ..facts.sessions import BEGUN
 from ..options import Cut, Options
 from ..rules import durability, pain
 from ..rules.care import PROCEDURES, local_care
-from ..rules.exposure import BEGUN, of_patients
+from ..rules.exposure import of_patients
 from ..rules.local_time import clocks, with_cut_day, with_local_day
 from ..rules.safety import with_event_number
 from ..rules.time_at_risk import joined

@@ -24,8 +24,8 @@ from itertools import combinations
 import polars as pl
 
 from ..facts.restrictions import RESTRICTIONS
+from ..facts.sessions import BEGUN, DELIVERED
 from ..options import Cut, Options
-from ..rules.exposure import BEGUN, DELIVERED
 from ..rules.safety import SESSION_WINDOW_H, lasts_until, with_event_number
 from ..rules.time_at_risk import (
     OBSERVED,

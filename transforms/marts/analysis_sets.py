@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from ..facts.parameters import PARAMETERS
 from ..facts.values import ROUTINE
-from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules.analysis_sets import decided
 from ..schemas import MART_TABLES

@@ -20,8 +20,9 @@ import polars as pl
 
 from .. import disclosure
 from ..facts.analysis_sets import IN_SET
-from ..facts.values import COMPLETERS, MASKED, NONE
-from ..instruments import PARAMETERS
+from ..facts.instruments import CASE_MIX
+from ..facts.parameters import PARAMETERS
+from ..facts.values import COMPLETERS, MASKED, NONE, OBSERVED
 from ..options import Cut, Options
 from ..rules import windows
 from ..rules.local_time import with_cut_day
@@ -35,9 +36,8 @@ from .stamp import stamped
 TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
 REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
-CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
 WHILE_MASKED = "the study's arms are masked until a day (masked_until) that lies after the data cut"
-OBSERVED, OF_LAST_VISIT, OF_SET = "observed", "completers_of_last_visit", "set "
+OF_LAST_VISIT, OF_SET = "completers_of_last_visit", "set "
 _OF_SUBGROUP = ", "  # between a population and the indication that it is of
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ..facts.visits import Visit
 from ..options import Options
-from ..rules.windows import Visit
 from ..statistics import models
 from ..statistics.baseline_covariates import Adjustment, adjustment, number
 

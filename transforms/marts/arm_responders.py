@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ..facts.parameters import PARAMETERS
+from ..facts.responses import CRITERIA
 from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
-from ..instruments import PARAMETERS
 from ..options import Options
 from ..rules import binary_endpoints, pain
-from ..schemas.mart import CRITERIA
 from ..statistics import rates
 from .arm_models import Arms
 

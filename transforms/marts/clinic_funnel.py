@@ -22,9 +22,9 @@ import polars as pl
 from .. import disclosure
 from ..facts.estimands import COMPOSITE
 from ..facts.restrictions import rows_of
+from ..facts.sessions import BEGUN, DELIVERED
 from ..facts.values import COLD_INJURIES, COMPLETERS, FIRST
 from ..options import Cut, Options
-from ..rules.exposure import BEGUN, DELIVERED
 from ..rules.safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
 from ..statistics import funnel, left_out

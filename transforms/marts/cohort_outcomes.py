@@ -18,6 +18,7 @@ import polars as pl
 from .. import disclosure
 from ..facts.catalogue import METRICS
 from ..facts.estimands import ESTIMANDS, TREATMENT_POLICY
+from ..facts.responses import POPULATIONS
 from ..facts.values import ALL, COMPLETERS, FIRST, LATEST, MISSING_AS_NONRESPONDER
 from ..options import Cut, Options
 from ..rules import care as care_rules
@@ -28,7 +29,6 @@ from ..schemas.mart import CELL_DIMENSIONS
 from . import cohort_care, cohort_sessions, cohort_visits
 from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
-from .cohort_visits import MISSING_RULES
 from .patient_outcomes import lasting_response
 from .stamp import stamped
 from .strata import COMBINATIONS, PAIRS, by_strata, of_episodes, per_subject
@@ -238,7 +238,7 @@ def _of_everybody(
         metric_id=pl.lit(metric),
         unit=pl.lit(unit),
         population=pl.lit(COMPLETERS),
-        missing_rule=pl.lit(MISSING_RULES[COMPLETERS]),
+        missing_rule=pl.lit(POPULATIONS[COMPLETERS].missing_rule),
         n_due=pl.col("n_episodes"),
         n_pending=pl.lit(0, dtype=pl.Int64),
         n_missing=pl.lit(0, dtype=pl.Int64),

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..facts.catalogue import STATISTICS
+from ..facts.limits import ANY_EXCEEDED, FLAGS, LIMITS
+from ..facts.sessions import BEGUN, BOOKED, DELIVERED
 from ..facts.values import UNKNOWN
 from ..options import Cut, Options
-from ..rules.exposure import BEGUN, DELIVERED, course_adherence
+from ..rules.exposure import course_adherence
 from ..rules.local_time import with_cut_day
 from ..rules.studies import with_study
 from ..schemas.mart import STRATUM_COLUMNS
@@ -34,17 +36,6 @@ EQUAL_MEANS = "all patients' means equal: no interval"
 ONE_PATIENT = "values of one patient: no interval"
 FEW_PATIENTS = "fewer than 6 patients: no interval of a median"
 
-# metric -> the flag of adex
-LIMITS = {
-    "limit_temperature_low_exceeded": "TEMPLOFL",
-    "limit_temperature_high_exceeded": "TEMPHIFL",
-    "limit_duration_exceeded": "DURFL",
-    "limit_spacing_exceeded": "SPACEFL",
-    "limit_weekly_count_exceeded": "WEEKFL",
-    "limit_skin_temperature_exceeded": "SKINFL",
-    "limit_oxygen_exceeded": "O2FL",
-}
-_STATUSES = (*BEGUN, "missed", "cancelled")
 _BEGUN, _DELIVERED = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
 _EVERY = pl.col("SESSIONID").is_not_null()
 
@@ -72,21 +63,21 @@ class _Amount:
 
 
 def _is_status(name: str) -> pl.Expr:
-    return pl.when(pl.col("EXSTAT").is_in(_STATUSES)).then(pl.col("EXSTAT") == name)
+    return pl.when(pl.col("EXSTAT").is_in(BOOKED)).then(pl.col("EXSTAT") == name)
 
 
 def _is_any_exceeded() -> pl.Expr:
     """Of the limits that could be judged; null where none could."""
-    flags = [pl.col(f) for f in LIMITS.values()]
+    flags = [pl.col(f) for f in FLAGS]
     judged = pl.any_horizontal(f.is_not_null() for f in flags)
     return pl.when(judged).then(pl.any_horizontal((f == "Y").fill_null(False) for f in flags))
 
 
 _NOT_CLEARED, _CONTRAINDICATED = pl.col("CLEARFL") == "N", pl.col("CONTRAFL") == "Y"
 _SHARES = (
-    *(_Share(f"sessions_{name}", _EVERY, _is_status(name)) for name in _STATUSES),
-    *(_Share(metric, _BEGUN, pl.col(flag) == "Y") for metric, flag in LIMITS.items()),
-    _Share("limit_any_exceeded", _BEGUN, _is_any_exceeded()),
+    *(_Share(f"sessions_{name}", _EVERY, _is_status(name)) for name in BOOKED),
+    *(_Share(limit.metric, _BEGUN, pl.col(limit.flag) == "Y") for limit in LIMITS.values()),
+    _Share(ANY_EXCEEDED, _BEGUN, _is_any_exceeded()),
     _Share("sessions_without_clearance", _BEGUN, _NOT_CLEARED),
     _Share("sessions_with_contraindication", _BEGUN, _CONTRAINDICATED),
     _Share("sessions_not_cleared", _BEGUN, _NOT_CLEARED | _CONTRAINDICATED),

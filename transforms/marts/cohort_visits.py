@@ -18,25 +18,22 @@ import polars as pl
 
 from ..facts.catalogue import STATISTICS, Metric
 from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
+from ..facts.responses import CRITERIA, POPULATIONS, RESPONDER_RULES
 from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import windows
 from ..rules.regression_to_mean import rtm_columns
-from ..schemas.mart import CRITERIA, STRATUM_COLUMNS
+from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import repeated
 from .cohort_estimates import as_mean, as_proportion
 from .strata import COUNTS_ONCE, by_strata
 from .visit_values import asked_of, expected_of
 
-MISSING_RULES = {
-    COMPLETERS: "observed cases only",
-    MISSING_AS_NONRESPONDER: "no value counts as no response",
-}
 _STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 _UNIT = ["USUBJID", "PARAMCD", "AVISIT"]
 _RULES = {name: f"CRIT{k}FL" for k, name in enumerate(CRITERIA, 1)}
-_RESPONSES = tuple(name for name in CRITERIA if name != "WORSE")
+_RESPONSES = tuple(rule.name for rule in RESPONDER_RULES.values() if not rule.is_worsening)
 _WITHOUT_BASELINE = ("PGIC",)  # judged without one: whoever is asked can be
 
 
@@ -331,7 +328,7 @@ def _of_statistic(frame: pl.DataFrame, name: str, population: str) -> pl.DataFra
         metric_id=_by_parameter(name, lambda metric: metric.id),
         median_day=pl.col(f"day_{day}"),
         population=pl.lit(population),
-        missing_rule=pl.lit(MISSING_RULES[population]),
+        missing_rule=pl.lit(POPULATIONS[population].missing_rule),
         is_change=pl.lit(name == "change"),
     )
     return named.filter(pl.col("metric_id").is_not_null())

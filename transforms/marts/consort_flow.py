@@ -21,8 +21,8 @@ from .. import disclosure
 from ..facts import flow
 from ..facts.analysis_sets import ITT
 from ..facts.flow import STEPS
+from ..facts.parameters import PARAMETERS
 from ..facts.values import COMPLETERS, NONE, ROUTINE
-from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import windows
 from ..rules.local_time import with_cut_day

@@ -18,9 +18,10 @@ import numpy as np
 import polars as pl
 
 from .. import disclosure
+from ..facts.limits import FLAGS
+from ..facts.sessions import BEGUN, BOOKED, DELIVERED
 from ..facts.values import BASELINE_POINTS, COLD_INJURIES
 from ..options import Cut, Options, Rebase
-from ..rules.exposure import BEGUN, DELIVERED, MEASURED_LIMITS
 from ..rules.safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
 from ..statistics import spc
@@ -30,7 +31,6 @@ from .stamp import stamped
 
 TABLE = MART_TABLES["control_charts"]
 INPUTS = ("mart.adex", "mart.adae", "mart.adqs")
-LIMIT_FLAGS = (*MEASURED_LIMITS, "TEMPHIFL", "SPACEFL", "WEEKFL")
 
 
 def compute(
@@ -50,7 +50,11 @@ def compute(
         *_event_charts("chart_events", sessions, events, options=options),
         *_event_charts("chart_serious_events", sessions, serious, options=options),
         *_shares(
-            "chart_sessions_not_asked", sessions, "is_not_asked", "is_delivered", options=options
+            "chart_sessions_not_asked",
+            sessions,
+            "is_not_asked",
+            "is_asked_on_record",
+            options=options,
         ),
         *_shares("chart_sessions_not_held", sessions, "is_not_held", "is_booked", options=options),
         *_shares("chart_limits_exceeded", sessions, "is_exceeded", "is_judged", options=options),
@@ -72,7 +76,7 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
     """A row a session with its month and what is counted of it; one without a clinic counts for all
     together.
     """
-    flags = [pl.col(f) for f in LIMIT_FLAGS]
+    flags = [pl.col(f) for f in FLAGS]
     begun, delivered = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
     return (
         adex.filter(pl.col("ASTDT").is_not_null())
@@ -85,9 +89,10 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
             month=pl.col("ASTDT").dt.truncate("1mo"),
             is_begun=begun,
             is_delivered=delivered,
-            is_not_asked=delivered & (pl.col("ASKEDFL") != "Y").fill_null(True),
-            is_booked=pl.col("EXSTAT").is_in([*BEGUN, "missed", "cancelled"]),
-            is_not_held=pl.col("EXSTAT").is_in(["aborted", "missed", "cancelled"]),
+            is_not_asked=delivered & (pl.col("ASKEDFL") == "N"),
+            is_asked_on_record=delivered & pl.col("ASKEDFL").is_not_null(),
+            is_booked=pl.col("EXSTAT").is_in(BOOKED),
+            is_not_held=pl.col("EXSTAT").is_in(BOOKED) & (pl.col("EXSTAT") != DELIVERED),
             is_judged=begun & pl.any_horizontal(f.is_not_null() for f in flags),
             is_exceeded=begun & pl.any_horizontal((f == "Y").fill_null(False) for f in flags),
         )

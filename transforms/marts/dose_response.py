@@ -7,7 +7,7 @@ bins (rules/exposure.py), the thermal dose of a session (cohort_sessions).
 import polars as pl
 
 from .. import disclosure
-from ..instruments import PARAMETERS
+from ..facts.parameters import PARAMETERS
 from ..options import Cut, Options
 from ..rules import exposure, windows
 from ..rules.regression_to_mean import rtm_columns

@@ -11,8 +11,8 @@ import polars as pl
 
 from .. import disclosure
 from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
-from ..instruments import PARAMETERS
-from ..instruments.metrics import RULE_SOURCES
+from ..facts.parameter_metrics import RULE_SOURCES
+from ..facts.parameters import PARAMETERS
 from ..options import Cut, Options
 from ..rules import measurement_error, pain, windows
 from ..schemas import MART_TABLES

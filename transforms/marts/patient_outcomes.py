@@ -7,6 +7,8 @@ the parameters themselves (adqs, adact), sustained response (durability), opioid
 
 import polars as pl
 
+from ..facts.limits import FLAGS
+from ..facts.sessions import BEGUN, DELIVERED
 from ..options import Cut, Options
 from ..rules import care as care_rules
 from ..rules import durability, pain
@@ -40,8 +42,7 @@ OUTCOMES = {
     "steps": ("STEPS",),
     "walking_speed": ("WALKSPD",),
 }
-_LIMITS = ("TEMPLOFL", "TEMPHIFL", "DURFL", "SPACEFL", "WEEKFL", "SKINFL", "O2FL")
-_BEGUN = pl.col("EXSTAT").is_in(["delivered", "aborted"])
+_BEGUN = pl.col("EXSTAT").is_in(BEGUN)
 
 
 def compute(
@@ -245,12 +246,12 @@ def _sessions(adex: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
     )
     counts = adex.group_by(patient_id="USUBJID").agg(
         protocol_deviations=(
-            _BEGUN & pl.any_horizontal(pl.col(_LIMITS) == "Y").fill_null(False)
+            _BEGUN & pl.any_horizontal(pl.col(FLAGS) == "Y").fill_null(False)
         ).sum(),
         sessions_not_cleared=(
             _BEGUN & ((pl.col("CLEARFL") == "N") | (pl.col("CONTRAFL") == "Y")).fill_null(False)
         ).sum(),
-        delivered=((pl.col("EXSTAT") == "delivered") & of_course).sum(),
+        delivered=((pl.col("EXSTAT") == DELIVERED) & of_course).sum(),
     )
     due = prescribed.group_by("patient_id").agg(
         sessions_prescribed=pl.col("prescribed_sessions").sum()

@@ -12,11 +12,12 @@ import polars as pl
 
 from .. import disclosure
 from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
-from ..instruments import PARAMETERS
+from ..facts.parameters import PARAMETERS
+from ..facts.responses import CHANGE_CLASSES
 from ..options import Cut, Options
 from ..rules import measurement_error, windows
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, CHANGE_CLASSES, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from ..statistics.reliable_change import RELIABLE, standard_error_of_difference
 from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion

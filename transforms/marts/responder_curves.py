@@ -13,7 +13,7 @@ import math
 import polars as pl
 
 from .. import disclosure
-from ..instruments import PARAMETERS
+from ..facts.parameters import PARAMETERS
 from ..options import Cut, Options
 from ..rules import pain, windows
 from ..rules.care import local_care

@@ -9,7 +9,7 @@ Here: the 30 % rule, the rule in points and the global impression, side by side.
 import polars as pl
 
 from .. import disclosure
-from ..instruments import PARAMETERS
+from ..facts.parameters import PARAMETERS
 from ..options import Cut, Options
 from ..rules import windows
 from ..schemas import MART_TABLES

@@ -9,8 +9,8 @@ import json
 
 import polars as pl
 
+from ..facts.parameters import PARAMETERS
 from ..facts.values import ROUTINE
-from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules.studies import masked
 from ..schemas import MART_TABLES

@@ -12,13 +12,13 @@ does not count as silent.
 import polars as pl
 
 from ..facts.mobility_parameters import VITALS
+from ..facts.parameters import PARAMETERS
+from ..facts.responses import CRITERIA
 from ..facts.values import ALL, FIRST, LATEST, NONE, ROUTINE
-from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import pain, windows
 from ..rules.local_time import with_cut_day
 from ..rules.studies import planned_visits
-from ..schemas.mart import CRITERIA
 from .strata import COUNTS_ONCE, dimensions_of, of_episodes
 
 # --- who is due ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from ..facts.sessions import DELIVERED
 from ..schemas import CORE_RECORDS, TOPIC_BY_NAME
 
 ENTERED_IN_ERROR = "entered_in_error"
@@ -21,7 +22,7 @@ POSITION = 'kafka_topic_id, kafka_partition, kafka_offset, "source", event_id'
 LANDED = ("ingested_at", "kafka_partition", "kafka_offset", "kafka_topic_id")
 
 # What a field is where it was not sent.
-_DEFAULTS = {"sessions": {"status": "delivered"}, "responses": {"context": "scheduled"}}
+_DEFAULTS = {"sessions": {"status": DELIVERED}, "responses": {"context": "scheduled"}}
 
 
 def first_landed(raw: pl.DataFrame) -> pl.DataFrame:

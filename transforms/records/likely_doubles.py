@@ -7,9 +7,9 @@ have been given.
 
 import polars as pl
 
+from ..facts.sessions import BEGUN
 from ..schemas.core import LIKELY_DOUBLES
 
-_BEGUN = ("delivered", "aborted")
 _ORDER = ("started_at", "session_id")
 
 
@@ -21,7 +21,7 @@ def likely_doubles(sessions: pl.DataFrame) -> pl.DataFrame:
     moment or the later starts before the earlier ends (start + duration_s; an unknown duration
     reaches no further than the start). Of several earlier ones the first is named.
     """
-    begun = sessions.filter(pl.col("status").is_in(_BEGUN)).select(
+    begun = sessions.filter(pl.col("status").is_in(BEGUN)).select(
         "session_id",
         "patient_id",
         "clinic_id",

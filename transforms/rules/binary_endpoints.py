@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..errors import UsageError
-from ..instruments import PARAMETERS
+from ..facts.parameters import PARAMETERS
 from . import pain
 
 _WRITTEN = re.compile(

@@ -12,8 +12,8 @@ from datetime import datetime
 
 import polars as pl
 
+from ..facts.sessions import BEGUN, DELIVERED
 from ..schemas import TIMESTAMP
-from .exposure import BEGUN, DELIVERED
 from .local_time import Clocks, with_clock, with_local_day
 
 _NOT_FATAL = pl.col("outcome").ne_missing("fatal")

@@ -14,8 +14,9 @@ from datetime import timedelta
 
 import polars as pl
 
+from ..facts.visits import VISITS
 from .studies import BASELINE_DAYS
-from .windows import VISITS, date_of, first_course_end
+from .windows import date_of, first_course_end
 
 NEW_COURSE, GAP = "new_course", "gap"
 _LAST_WINDOW_DAY = max(visit.last for visit in VISITS)

@@ -10,29 +10,12 @@ in denominators; a `missed` or `cancelled` one, or one of unknown status (`other
 
 import polars as pl
 
+from ..facts.limits import LIMITS, Limit
+from ..facts.sessions import BEGUN, DELIVERED, NOT_HELD
 from .local_time import Clocks, with_clock, with_local_day
 
-DELIVERED = "delivered"
-BEGUN = (DELIVERED, "aborted")
-
-# limit's flag -> (what was measured, the protocol's limit, True = the limit is a lowest value
-# allowed)
-MEASURED_LIMITS = {
-    "TEMPLOFL": ("CABMINC", "limit_cabin_min_temp_c", True),
-    "DURFL": ("EXDUR", "limit_max_duration_s", False),
-    "SKINFL": ("SKINMINC", "limit_skin_min_temp_c", True),
-    "O2FL": ("O2MINPCT", "limit_room_min_oxygen_pct", True),
-}
 DOSE_EDGES = (1.0, 2.0, 3.0)  # sessions a week
-_LIMITS = (
-    "cabin_min_temp_c",
-    "cabin_max_temp_c",
-    "max_duration_s",
-    "min_hours_between_sessions",
-    "max_sessions_per_week",
-    "skin_min_temp_c",
-    "room_min_oxygen_pct",
-)
+_LIMIT_COLUMNS = [limit.column for limit in LIMITS.values()]
 
 
 def placed_sessions(sessions: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
@@ -74,8 +57,11 @@ def with_protocol(
     frame = sessions.join(named, on="course_id", how="left").with_columns(
         protocol_id=pl.coalesce("protocol_id", "course_protocol_id")
     )
-    versions = protocols.rename({c: f"limit_{c}" for c in _LIMITS}).select(
-        "protocol_id", "clinic_id", "effective_from", *(f"limit_{c}" for c in _LIMITS)
+    versions = protocols.select(
+        "protocol_id",
+        "clinic_id",
+        "effective_from",
+        **{limit.column: limit.field for limit in LIMITS.values()},
     )
     own = versions.filter(pl.col("clinic_id").is_not_null())
     tiers = [
@@ -96,7 +82,7 @@ def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) 
     """session_id and the limits of the latest version of the same `by` with effective_from <=
     started_at.
     """
-    kept = [*by, "effective_from", *(f"limit_{c}" for c in _LIMITS)]
+    kept = [*by, "effective_from", *_LIMIT_COLUMNS]
     found = sessions.select("session_id", "started_at", *by).join(
         versions.select(kept), on=by, how="inner"
     )
@@ -104,7 +90,7 @@ def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) 
     latest = found.sort("effective_from", descending=True).unique(
         "session_id", keep="first", maintain_order=True
     )
-    return latest.select("session_id", *(f"limit_{c}" for c in _LIMITS))
+    return latest.select("session_id", *_LIMIT_COLUMNS)
 
 
 def flag(condition: pl.Expr) -> pl.Expr:
@@ -160,29 +146,29 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
     alone: without it a session is known to be too warm only where even its coldest value is.
     """
     begun = pl.when("is_begun")
-    flags = {
-        name: begun.then(
-            flag(pl.col(value) < pl.col(limit) if is_lowest else pl.col(value) > pl.col(limit))
-        )
-        for name, (value, limit, is_lowest) in MEASURED_LIMITS.items()
-    }
-    warmest, measured = pl.col("limit_cabin_max_temp_c"), pl.col("cabin_max_measured_c")
-    too_warm = (
-        pl.when(measured.is_not_null())
-        .then(measured > warmest)
-        .when(pl.col("CABMINC") > warmest)
-        .then(True)
-    )
-    is_first = pl.col("started_at").is_not_null() & pl.col("hours_since_previous").is_null()
-    hours = pl.when(is_first).then(float("inf")).otherwise("hours_since_previous")
-    too_soon = hours < pl.col("limit_min_hours_between_sessions")
-    too_many = pl.col("sessions_in_week") > pl.col("limit_max_sessions_per_week")
     return frame.with_columns(
-        **flags,
-        TEMPHIFL=begun.then(flag(too_warm)),
-        SPACEFL=begun.then(flag(too_soon)),
-        WEEKFL=begun.then(flag(too_many)),
+        **{limit.flag: begun.then(flag(_is_beyond(limit))) for limit in LIMITS.values()}
     )
+
+
+def _is_beyond(limit: Limit) -> pl.Expr:
+    """Null where the value or the limit is not known."""
+    value, allowed = _held_against(limit), pl.col(limit.column)
+    return value < allowed if limit.is_lowest else value > allowed
+
+
+def _held_against(limit: Limit) -> pl.Expr:
+    """What was measured; where a value is not all that is known, that too."""
+    value = pl.col(limit.measured)
+    if limit.measured == "hours_since_previous":
+        is_first = pl.col("started_at").is_not_null() & value.is_null()
+        return pl.when(is_first).then(float("inf")).otherwise(value)
+    if limit.measured == "cabin_max_c":
+        coldest = pl.col("CABMINC")
+        return pl.coalesce(
+            "cabin_max_measured_c", pl.when(coldest > pl.col(limit.column)).then(coldest)
+        )
+    return value
 
 
 # --- courses and dose ---------------------------------------------------------------------------
@@ -200,15 +186,12 @@ def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
     status, begun = pl.col("EXSTAT"), pl.col("EXSTAT").is_in(BEGUN)
     duration = pl.col("EXDUR").filter(begun)
     counts = adex.group_by(course_id="COURSEID").agg(
-        *(
-            (status == name).sum().cast(pl.Int64).alias(name)
-            for name in (*BEGUN, "missed", "cancelled")
-        ),
+        *((status == name).sum().cast(pl.Int64).alias(name) for name in (*BEGUN, *NOT_HELD)),
         exposure_s=pl.when(duration.null_count() == 0).then(duration.sum()),
         dose_k_s=pl.when(pl.col("DOSEKS").count() > 0).then(pl.col("DOSEKS").sum()),
         sessions_with_dose=pl.col("DOSEKS").count().cast(pl.Int64),
     )
-    counted = (*BEGUN, "missed", "cancelled", "sessions_with_dose")
+    counted = (*BEGUN, *NOT_HELD, "sessions_with_dose")
     frame = courses.select("course_id", "patient_id", "clinic_id", prescribed="prescribed_sessions")
     frame = frame.join(counts, on="course_id", how="left").with_columns(
         pl.col(counted).fill_null(0)

@@ -10,8 +10,11 @@ temperature and the lower oxygen of the two counts, so that neither can hide wha
 
 import polars as pl
 
+from ..facts.sessions import SESSION_VALUES, SessionValue
 from .clearance import with_clearance, with_contraindication
 from .exposure import with_limit_flags, with_protocol, with_spacing
+
+_COUNTS = {"first": pl.coalesce, "lowest": pl.min_horizontal, "highest": pl.max_horizontal}
 
 
 def judged(
@@ -41,18 +44,19 @@ def _measured(frame: pl.DataFrame, telemetry: pl.DataFrame) -> pl.DataFrame:
     """
     device = telemetry.select(
         "session_id",
-        device_cabin_min_c="cabin_min_temp_c",
         cabin_max_measured_c="cabin_max_temp_c",
-        device_skin_min_c="skin_min_temp_c",
-        device_skin_last_c="skin_last_temp_c",
-        device_oxygen_pct="room_min_oxygen_pct",
         REWARMMN="skin_rewarming_min",
         DOSEKS="dose_k_s",
+        **{_of_device(value): value.device for value in SESSION_VALUES if value.device},
     )
-    return frame.join(device, on="session_id", how="left", maintain_order="left").with_columns(
-        EXDUR="duration_s",
-        CABMINC=pl.min_horizontal("cabin_min_temp_c", "device_cabin_min_c"),
-        SKINMINC=pl.min_horizontal("skin_temp_min_c", "device_skin_min_c", "skin_temp_post_c"),
-        SKINPSTC=pl.coalesce("skin_temp_post_c", "device_skin_last_c"),
-        O2MINPCT=pl.min_horizontal("room_min_oxygen_pct", "device_oxygen_pct"),
-    )
+    joined = frame.join(device, on="session_id", how="left", maintain_order="left")
+    return joined.with_columns(**{value.column: _what_counts(value) for value in SESSION_VALUES})
+
+
+def _of_device(value: SessionValue) -> str:
+    return f"device_{value.device}"
+
+
+def _what_counts(value: SessionValue) -> pl.Expr:
+    evidence = [*value.fields, *([_of_device(value)] if value.device else [])]
+    return _COUNTS[value.counts](*evidence)

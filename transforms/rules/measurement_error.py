@@ -15,13 +15,13 @@ from dataclasses import dataclass, fields
 
 import polars as pl
 
-from ..instruments import PARAMETERS, Parameter
-from ..instruments.metrics import (
+from ..facts.parameter_metrics import (
     ERROR_SOURCES,
     RECOVERED_SOURCES,
     SCORE_ERROR_SOURCE,
     statistics_of,
 )
+from ..facts.parameters import PARAMETERS, Parameter
 from ..options import Options
 from ..statistics.reliable_change import RELIABLE, change_class, crosses
 from .pain import is_on_scale

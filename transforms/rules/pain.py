@@ -12,9 +12,9 @@ from fractions import Fraction
 
 import polars as pl
 
-from ..instruments.parameters import PARAMETERS, Parameter
+from ..facts.parameters import PARAMETERS, Parameter
+from ..facts.responses import CRITERIA, RESPONDER_RULES
 from ..options import Options
-from ..schemas.mart import CRITERIA
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a
 # scale of integers: each is a whole number of these units, so that "exactly 30 %" is decided in
@@ -68,9 +68,13 @@ def is_worse(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "low
     return worse_by >= round(points * _UNITS)
 
 
-# The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/schemas/mart: CRITERIA).
+# The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/facts/responses.py: CRITERIA).
 def _percents(options: Options) -> dict[str, float]:
-    return {"PCT30": 30, "PCT50": 50, "PCTX": options.responder_extra_pct}
+    return {
+        rule.name: getattr(options, rule.percent_option) if rule.percent_option else rule.percent
+        for rule in RESPONDER_RULES.values()
+        if rule.is_percent
+    }
 
 
 def points_of(parameter: Parameter, *, options: Options) -> float | None:

@@ -11,10 +11,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from ..facts.sessions import NOT_HELD
 from ..options import Options
 from ..schemas.core import CORE_RECORDS
 from .local_time import is_zone
-from .plausible_fields import KNOWN_ONLY_AFTERWARDS, NOT_HELD, ORDER, PAPERWORK, Kind, fields_of
+from .plausible_fields import KNOWN_ONLY_AFTERWARDS, ORDER, PAPERWORK, Kind, fields_of
 
 # The calendar is at most this far ahead of UTC anywhere.
 _EARLIEST_ZONE = timedelta(hours=14)

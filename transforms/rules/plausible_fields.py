@@ -94,8 +94,6 @@ EXEMPT: dict[tuple[str, str], str] = {
 KNOWN_ONLY_AFTERWARDS = ("died", "lost", "pregnant", "merged", "split")
 # Statuses that are paperwork: they may follow a death.
 PAPERWORK = ("merged", "split")
-# Sessions that took place; one that was missed or cancelled may have been, because of the death.
-NOT_HELD = ("missed", "cancelled")
 
 # (topic, what comes first, what can't lie before it). An adverse event may be known, and known to
 # be serious, before the onset that counts: clinics move the onset to that of the worst grade. That

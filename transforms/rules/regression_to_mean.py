@@ -6,7 +6,7 @@ the formula (reliable_change.expected_drop).
 
 import polars as pl
 
-from ..instruments.parameters import PARAMETERS
+from ..facts.parameters import PARAMETERS
 from ..options import Options
 from ..statistics.reliable_change import expected_drop
 

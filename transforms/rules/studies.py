@@ -15,10 +15,10 @@ import json
 import polars as pl
 
 from ..facts.values import ROUTINE
+from ..facts.visits import BASELINE, VISIT, VISITS, Visit
 from ..options import Cut
 from ..schemas import CORE_TABLES
 from . import masking
-from .windows import BASELINE, VISIT, VISITS, Visit
 
 ENROLMENTS = CORE_TABLES["study_enrolments"]
 BASELINE_DAYS = -VISIT[BASELINE].first

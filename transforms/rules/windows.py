@@ -10,36 +10,10 @@ the record that counts for it is flagged apart.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
-BASELINE = "Baseline"
-END_OF_COURSE = "End of course"
-END_OF_COURSE_DAYS = 14
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A visit of a fixed study day: its target and its window, both ends included."""
-
-    name: str
-    target: int
-    first: int
-    last: int
-
-
-VISITS = (
-    Visit(BASELINE, 1, -28, 1),
-    Visit("Week 1", 8, 2, 14),
-    Visit("Week 4", 29, 15, 42),
-    Visit("Week 8", 57, 43, 70),
-    Visit("Month 3", 92, 71, 136),
-    Visit("Month 6", 183, 137, 273),
-    Visit("Month 12", 366, 274, 548),
-    Visit("Month 24", 731, 549, 913),
-)
-VISIT = {v.name: v for v in VISITS}
+from ..facts.visits import BASELINE, END_OF_COURSE, END_OF_COURSE_DAYS, VISITS, Visit
 
 
 def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:

@@ -12,7 +12,7 @@ as lists.
 
 import polars as pl
 
-from ..facts.measurements import CADENCE_BANDS_SPM
+from ..facts.measurements import CADENCE_BANDS_SPM, DAY_VALUES, DayValue
 from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies, merge_map
 from ..records.retractions import retracted
 from ..rules.local_time import clocks
@@ -142,6 +142,11 @@ _FINE = "interval_s > 0 AND interval_s <= 60"
 _IS_FINE = f"(metric <> 'step_count' OR ({_FINE}))"
 _LATEST = "max(struct_pack(at := event_time, event_id := event_id))"
 
+_LARGEST = ", ".join(
+    f"'{metric}'"
+    for metric in ("daily_step_count", *(v.metric for v in DAY_VALUES if v.statistic == "largest"))
+)
+
 # One row a patient, device, day and metric; steps apart for samples of a minute or less and longer
 # ones.
 _PARTS = f"""
@@ -149,7 +154,7 @@ parts AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
         sum(list_count(measured)) AS seen, min(lowest) AS lowest, max(highest) AS highest,
         sum(list_count(piece)) AS n, sum(list_sum(piece)) AS total,
-        max(CASE WHEN metric IN ('lumbar_flexion', 'daily_step_count') THEN list_max(piece) END) AS largest,
+        max(CASE WHEN metric IN ({_LARGEST}) THEN list_max(piece) END) AS largest,
         sum(list_count(piece) * told_min) AS minutes,
         sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s, {_LATEST} AS latest
     FROM pieces WHERE list_count(measured) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
@@ -199,10 +204,17 @@ cadence AS NOT MATERIALIZED (
 )"""
 
 
-def _mean(metric: str) -> str:
-    return f"sum(total) FILTER (metric = '{metric}') / sum(n) FILTER (metric = '{metric}')"
+def _of_day(value: DayValue) -> str:
+    own = f"FILTER (metric = '{value.metric}')"
+    amount = {
+        "mean": f"sum(total) {own} / sum(n) {own}",
+        "sum": f"sum(total) {own}",
+        "largest": f"max(largest) {own}",
+    }[value.statistic]
+    return f"CASE WHEN NOT is_pulseless THEN {amount} END" if value.is_of_heart else amount
 
 
+_DAY_VALUES = ", ".join(f"{_of_day(value)} AS {value.column}" for value in DAY_VALUES)
 _DAYS = f"""
 days AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, bool_or(is_assumed) AS is_timezone_assumed,
@@ -216,13 +228,7 @@ days AS NOT MATERIALIZED (
         CASE WHEN is_pulseless THEN 0 ELSE beat_minutes END AS heart_minutes,
         sum(total) FILTER (metric = 'step_count') AS steps,
         max(largest) FILTER (metric = 'daily_step_count') AS vendor_steps,
-        CASE WHEN NOT is_pulseless THEN {_mean("heart_rate")} END AS heart_rate_mean,
-        {_mean("heart_rate_variability_sdnn")} AS heart_rate_variability_sdnn_mean,
-        {_mean("heart_rate_variability_rmssd")} AS heart_rate_variability_rmssd_mean,
-        max(largest) FILTER (metric = 'lumbar_flexion') AS lumbar_flexion_max,
-        {_mean("walking_asymmetry")} AS walking_asymmetry_mean,
-        sum(total) FILTER (metric = 'sleep_duration') AS sleep_duration_min,
-        {_mean("nightly_skin_temperature_deviation")} AS nightly_skin_temperature_deviation_k,
+        {_DAY_VALUES},
         sum(seen) AS samples, max(latest).event_id AS last_event_id
     FROM parts GROUP BY patient_id, device_id, day
 ),

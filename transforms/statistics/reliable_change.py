@@ -16,7 +16,7 @@ import polars as pl
 from scipy import stats
 
 from transforms.errors import UsageError
-from transforms.schemas.mart import CHANGE_CLASSES
+from transforms.facts.responses import CHANGE_CLASSES
 
 RELIABLE = 1.96
 

@@ -7,13 +7,14 @@ procedures (charts.py).
 
 import polars as pl
 
+from transforms.facts.instruments import CASE_MIX
+from transforms.facts.parameters import PARAMETERS
 from transforms.facts.values import COMPLETERS
-from transforms.instruments import PARAMETERS
 
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
-from ...parameters import PAIN_INSTRUMENTS, digits_of, is_of, metrics_of
+from ...parameters import digits_of, is_of, is_pain, metrics_of
 from ...theme import Look
 from ..shares import SHOWN, counted
 
@@ -46,9 +47,7 @@ def usual_life_visit(rows: pl.DataFrame) -> str | None:
 
 
 def _codes() -> list[str]:
-    return [
-        c for c, p in PARAMETERS.items() if p.instrument not in (*PAIN_INSTRUMENTS, "start_back")
-    ]
+    return [c for c, p in PARAMETERS.items() if p.instrument not in CASE_MIX and not is_pain(c)]
 
 
 def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn:

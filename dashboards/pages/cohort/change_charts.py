@@ -10,7 +10,7 @@ from textwrap import wrap
 
 import polars as pl
 
-from transforms.schemas.mart import CHANGE_CLASSES
+from transforms.facts.responses import CHANGE_CLASSES
 
 from ... import words
 from ...components import Drawn, nothing

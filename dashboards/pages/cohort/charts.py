@@ -5,8 +5,9 @@ Here: which rows, which figure, which sentence. Not here: asking the lake, the l
 
 import polars as pl
 
+from transforms.facts.parameters import PARAMETERS
 from transforms.facts.values import NONE
-from transforms.instruments import PARAMETERS
+from transforms.facts.visits import BASELINE
 
 from ... import words
 from ...components import Drawn, nothing
@@ -48,7 +49,7 @@ def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
     first.
     """
     means = rows.filter(is_of([code], "mean"))
-    base = means.filter(pl.col("visit") == "Baseline")["n_evaluable"].max() or 0
+    base = means.filter(pl.col("visit") == BASELINE)["n_evaluable"].max() or 0
     later = means.filter((pl.col("visit_day") > 1) & (pl.col("n_evaluable") * 2 >= base)).sort(
         "visit_day"
     )
@@ -131,7 +132,7 @@ def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float 
     if mine["series"].n_unique() != 1:
         return None
     change = rows.filter(is_of([code], "change"))["rtm_expected"].drop_nulls()
-    base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
+    base = mine.filter(pl.col("visit") == BASELINE)["estimate"].drop_nulls()
     if len(change) and len(base):
         return base[0] + change[0]
     return None
@@ -141,7 +142,7 @@ def _important_levels(
     mine: pl.DataFrame, code: str, change: float | None
 ) -> tuple[float, float] | None:
     """From the baseline's mean to where the important change is reached; of one series."""
-    base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
+    base = mine.filter(pl.col("visit") == BASELINE)["estimate"].drop_nulls()
     better = words.better_is(code)
     if change is None or better is None or mine["series"].n_unique() != 1 or not len(base):
         return None

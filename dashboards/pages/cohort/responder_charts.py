@@ -6,7 +6,8 @@ Here: which rows, which figure, which sentence. Not here: trajectories (charts.p
 import polars as pl
 
 from transforms.facts.estimands import ESTIMANDS
-from transforms.facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
+from transforms.facts.responses import POPULATIONS, RESPONDER_RULES
+from transforms.facts.values import MISSING_AS_NONRESPONDER
 
 from ... import words
 from ...components import Drawn, nothing
@@ -16,12 +17,7 @@ from ...theme import Look
 from ..both_intervals import LIKE_THESE, like_these, which_is_drawn
 from .charts import or_reason
 
-_RULES = {
-    "pct30": "at least 30 % better",
-    "pct50": "at least 50 % better",
-    "points": "better by the important change",
-    "worse": "worse by the important change",
-}
+_RULES = {id: rule.words for id, rule in RESPONDER_RULES.items() if not rule.percent_option}
 
 
 def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
@@ -85,7 +81,7 @@ def _decided(mine: pl.DataFrame, visit: str) -> tuple[str, ...]:
 
 def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:
     place = {rule: k for k, rule in enumerate(_RULES)}
-    order = {COMPLETERS: 0, MISSING_AS_NONRESPONDER: 1}
+    order = {id: k for k, id in enumerate(POPULATIONS)}
     rows = sorted(
         mine.iter_rows(named=True),
         key=lambda r: (place[r["statistic"]], r["series"], order[r["population"]]),

@@ -6,7 +6,7 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (page.
 
 import polars as pl
 
-from transforms.rules.windows import VISITS
+from transforms.facts.visits import END_OF_COURSE, VISITS
 
 from ... import words
 from ...components import Drawn, nothing
@@ -41,7 +41,7 @@ def usual_visit(rows: pl.DataFrame) -> str | None:
     """The latest visit for which at least half of the patients are due."""
     most = rows.group_by("visit").agg(pl.col("n").max())
     enough = most.filter(pl.col("n") * 2 >= pl.col("n").max())["visit"].to_list()
-    timed = [name for name in visits(rows) if name in enough and name != "End of course"]
+    timed = [name for name in visits(rows) if name in enough and name != END_OF_COURSE]
     if timed:
         return timed[-1]
     return next(iter(visits(rows)), None)

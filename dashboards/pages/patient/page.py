@@ -10,6 +10,8 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
+from transforms.facts.sessions import DELIVERED
+
 from ... import ids, words
 from ...components import Drawn, panel
 from ...figures.patient import story
@@ -49,7 +51,7 @@ def _story(shown: Shown, of: Look) -> Drawn:
 
 
 def _sentence(shown: Shown) -> str:
-    delivered = shown.sessions.filter(pl.col("EXSTAT") == "delivered").height
+    delivered = shown.sessions.filter(pl.col("EXSTAT") == DELIVERED).height
     serious = (shown.events["AESER"] == "Y").sum()
     return (
         f"Patient {shown.patient}: {words.plural(delivered, 'session')} delivered, "

@@ -5,11 +5,11 @@ Here: `Shown`, and why nobody is shown. Not here: the cards that are drawn of it
 
 import polars as pl
 
-from transforms.instruments import PARAMETERS
+from transforms.facts.parameters import PARAMETERS
 
 from ... import ids
 from ...filters import Chosen
-from ...parameters import PAIN_INSTRUMENTS
+from ...parameters import is_pain
 from ...reader import Reader
 from .. import cards
 from ..base import waiting
@@ -62,7 +62,7 @@ class Shown(cards.Shown):
         """Scores of scheduled pain questionnaires; those around a session have parameters of their
         own.
         """
-        codes = [code for code, p in PARAMETERS.items() if p.instrument in PAIN_INSTRUMENTS]
+        codes = [code for code in PARAMETERS if is_pain(code)]
         return self.answers.filter(pl.col("PARAMCD").is_in(codes))
 
     @property

@@ -7,6 +7,9 @@ in the order of their names: this is no ranking.
 
 import polars as pl
 
+from transforms.facts.limits import ANY_EXCEEDED, LIMITS
+from transforms.facts.sessions import BOOKED
+
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.dose import dose_response, visible_range
@@ -21,27 +24,16 @@ CLEARANCE = {
     "sessions_without_clearance": "Without a valid<br>clearance",
     "sessions_with_contraindication": "With a known<br>contraindication",
 }
-LIMITS = {
-    "limit_any_exceeded": "Any limit",
-    "limit_temperature_low_exceeded": "Cabin too cold",
-    "limit_temperature_high_exceeded": "Cabin too warm",
-    "limit_duration_exceeded": "Too long",
-    "limit_spacing_exceeded": "Too soon after another",
-    "limit_weekly_count_exceeded": "Too many in a week",
-    "limit_skin_temperature_exceeded": "Skin too cold",
-    "limit_oxygen_exceeded": "Too little oxygen",
+LIMIT_SHARES = {
+    ANY_EXCEEDED: "Any limit",
+    **{limit.metric: limit.words.capitalize() for limit in LIMITS.values()},
 }
-COURSE = {
-    "sessions_delivered": "Delivered",
-    "sessions_aborted": "Aborted",
-    "sessions_missed": "Missed",
-    "sessions_cancelled": "Cancelled",
-}
+COURSE = {f"sessions_{state}": state.capitalize() for state in BOOKED}
 ASKED = {"sessions_not_asked": "Nobody asked about<br>side effects"}
 # of the picture of clinics: metric -> panel's title, axis
 BY_CLINIC = {
     "sessions_not_cleared": ("Not cleared (target 0)", "% of sessions"),
-    "limit_any_exceeded": ("A limit exceeded (target 0)", "% of sessions"),
+    ANY_EXCEEDED: ("A limit exceeded (target 0)", "% of sessions"),
     "sessions_delivered": ("Delivered of those booked", "% of sessions"),
 }
 _AMOUNTS = {
@@ -72,12 +64,12 @@ def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
 def limits(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return shares_chart(
         rows,
-        LIMITS,
+        LIMIT_SHARES,
         of=of,
         none=none,
         axis_title="% of the sessions that began; target 0",
         target=0,
-        sentence=_target(rows, "limit_any_exceeded", "with a limit of the protocol exceeded"),
+        sentence=_target(rows, ANY_EXCEEDED, "with a limit of the protocol exceeded"),
         notes=("A limit that was not measured is not known, not kept.",),
     )
 

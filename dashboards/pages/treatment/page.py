@@ -9,6 +9,9 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
+from transforms.facts.limits import ANY_EXCEEDED, LIMITS
+from transforms.facts.sessions import BEGUN
+
 from ... import ids, words
 from ...components import Drawn, nothing, panel, side_by_side, tile, tiles
 from ...filters import Chosen
@@ -27,15 +30,8 @@ from . import charts
 _FINDINGS = {
     "CLEARFL": ("N", "no valid clearance"),
     "CONTRAFL": ("Y", "contraindication known"),
-    "TEMPLOFL": ("Y", "cabin too cold"),
-    "TEMPHIFL": ("Y", "cabin too warm"),
-    "DURFL": ("Y", "too long"),
-    "SPACEFL": ("Y", "too soon after another"),
-    "WEEKFL": ("Y", "too many in a week"),
-    "SKINFL": ("Y", "skin too cold"),
-    "O2FL": ("Y", "too little oxygen"),
+    **{limit.flag: ("Y", limit.words) for limit in LIMITS.values()},
 }
-_BEGUN = ("delivered", "aborted")
 _MOST_SESSIONS = 500
 _SESSION_COLUMNS = [
     {"field": "when", "headerName": "Started", "minWidth": 185, **WRAPPED},
@@ -75,9 +71,7 @@ def _clearance(shown: Shown, of: Look) -> Drawn:
 
 
 def _limits(shown: Shown, of: Look) -> Drawn:
-    return charts.limits(
-        shown.outcomes, of=of, none=shown.none_of("limit_any_exceeded", "Sessions")
-    )
+    return charts.limits(shown.outcomes, of=of, none=shown.none_of(ANY_EXCEEDED, "Sessions"))
 
 
 def _course(shown: Shown, of: Look) -> Drawn:
@@ -105,7 +99,7 @@ def _tiles(shown: Shown) -> Component:
     return tiles(
         [
             _count_tile("Sessions not cleared (target 0)", shown.metric("sessions_not_cleared")),
-            _count_tile("Sessions beyond a limit (target 0)", shown.metric("limit_any_exceeded")),
+            _count_tile("Sessions beyond a limit (target 0)", shown.metric(ANY_EXCEEDED)),
             tile(
                 "Delivered of the sessions prescribed",
                 ratio.partition(" (")[0],
@@ -154,7 +148,7 @@ def _session_rows(shown: Shown) -> list[dict]:
     reader from outside.
     """
     has_finding = " OR ".join(f"\"{flag}\" = '{value}'" for flag, (value, _) in _FINDINGS.items())
-    rows = shown.reader.mart("adex", f"({has_finding})").filter(pl.col("EXSTAT").is_in(_BEGUN))
+    rows = shown.reader.mart("adex", f"({has_finding})").filter(pl.col("EXSTAT").is_in(BEGUN))
     rows = of_selection(shown.reader, rows, shown.choice).sort(
         "EXSTDTM", "SESSIONID", descending=True
     )

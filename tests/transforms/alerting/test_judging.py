@@ -13,8 +13,8 @@ from ingest.contract import encode, record_key
 from tests.computed import computed
 from transforms.alerting.causes import aged
 from transforms.alerting.judging import TABLES, of_core
-from transforms.alerting.limit_rules import LIMITS
 from transforms.alerting.rules import RULES
+from transforms.facts.limits import FLAGS, LIMITS
 from transforms.options import Options
 from transforms.schemas import TOPIC_BY_NAME
 
@@ -873,9 +873,9 @@ def test_every_limit_of_a_protocol_has_a_rule():
     """A further limit of the contract without one fails here."""
     fields = {field.name for field in TOPIC_BY_NAME["protocols"].fields}
     limits = fields - {"protocol_id", "effective_from", "clinic_id", "modality"}
-    assert {limit.limit.removeprefix("limit_") for limit in LIMITS} == limits
-    flags = [limit.flag for limit in LIMITS]
-    assert len(set(flags)) == len(flags)
+    assert {limit.field for limit in LIMITS.values()} == limits
+    assert {limit.alert.id for limit in LIMITS.values()} <= set(RULES)
+    assert len(set(FLAGS)) == len(FLAGS)
 
 
 def test_every_rule_says_in_words_what_it_does():
@@ -884,8 +884,8 @@ def test_every_rule_says_in_words_what_it_does():
     """
     for rule in RULES.values():
         assert all((rule.when, rule.told, rule.clears, rule.title)), rule.id
-    for limit in LIMITS:
+    for limit in LIMITS.values():
         spoken = {0.25: "a quarter of an hour", 0.0: "one more"}.get(
-            limit.margin, f"{limit.margin:g} "
+            limit.alert.margin, f"{limit.alert.margin:g} "
         )
-        assert spoken in limit.rule.when, limit.rule.id
+        assert spoken in limit.alert.when, limit.id

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from transforms.facts.instruments import INSTRUMENTS
 from transforms.facts.measurements import METRICS
 from transforms.facts.mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
-from transforms.facts.questionnaires import INSTRUMENTS
+from transforms.facts.parameters import PARAMETERS
 from transforms.facts.vocabulary import (
     BY_PARAMETER,
     CONCEPTS,
@@ -21,7 +22,6 @@ from transforms.facts.vocabulary import (
     is_unit_of,
     plain_unit,
 )
-from transforms.instruments import PARAMETERS
 from transforms.marts import metric_definitions
 from transforms.options import Cut, Options
 
@@ -56,7 +56,7 @@ def test_each_code_is_one_thing_of_the_contract_or_refused():
         assert concept.verification in ("verified", "unverified")
         assert concept.metric in (None, *METRICS)
         assert concept.test in (None, *TESTS)
-        assert concept.item is None or concept.item[1] in INSTRUMENTS[concept.item[0]]
+        assert concept.item is None or concept.item[1] in INSTRUMENTS[concept.item[0]].items
     assert set(BY_PARAMETER) <= CODES
     assert set(WITHOUT_CODE) <= CODES | set(METRICS)
     assert not set(WITHOUT_CODE) & {*BY_PARAMETER, *(c.metric for c in CONCEPTS.values())}

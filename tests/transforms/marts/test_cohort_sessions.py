@@ -16,6 +16,7 @@ from ingest.simulate import Plan, simulate
 from tests import treatment_episodes
 from tests.computed import batch_of
 from transforms.checks import check_table
+from transforms.facts.limits import FLAGS, LIMITS
 from transforms.marts import MARTS, cohort_sessions
 from transforms.options import Cut, Options
 from transforms.records.current import current, merge_patients
@@ -117,7 +118,7 @@ def is_flag(name, value):
 
 
 def any_limit(s):
-    known = [s[f] for f in cohort_sessions.LIMITS.values() if s[f] is not None]
+    known = [s[f] for f in FLAGS if s[f] is not None]
     return "Y" in known if known else None
 
 
@@ -128,7 +129,7 @@ EVENTS = {
     },
     **{
         metric: (lambda s: s["EXSTAT"] in ("delivered", "aborted"), is_flag(flag, "Y"))
-        for metric, flag in cohort_sessions.LIMITS.items()
+        for metric, flag in ((limit.metric, limit.flag) for limit in LIMITS.values())
     },
     "limit_any_exceeded": (lambda s: s["EXSTAT"] in ("delivered", "aborted"), any_limit),
     "sessions_without_clearance": (

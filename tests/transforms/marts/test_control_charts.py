@@ -289,14 +289,15 @@ def test_what_is_an_event_of_a_chart():
     assert chart(frame, "chart_serious_events")["numerator"].to_list() == [0, 1, 0, 0, 0, 0]
 
 
-def test_questions_not_on_record_were_not_asked():
-    """Of 50 sessions a month 10 say no and 15 say nothing: 25 of 50."""
+def test_sessions_that_do_not_say_whether_somebody_asked_are_missing():
+    """Of 50 sessions a month 10 say no and 15 say nothing: 10 of 35, as in sessions_not_asked."""
     sessions, _ = months([0] * 6)
     for k, s in enumerate(sessions):
         s["ASKEDFL"] = "N" if k % 50 < 10 else None if k % 50 < 25 else "Y"
     rows = chart(compute(sessions), "chart_sessions_not_asked")
-    assert rows["value"].to_list() == [0.5] * 6
-    assert rows["upper"][0] == pytest.approx(0.5 + 3 * (0.25 / 50) ** 0.5)
+    assert rows["value"].to_list() == pytest.approx([10 / 35] * 6)
+    assert rows["denominator"].to_list() == [35] * 6
+    assert rows["upper"][0] == pytest.approx(10 / 35 + 3 * (10 / 35 * 25 / 35 / 35) ** 0.5)
 
 
 def test_limits_exceeded_are_of_sessions_that_could_be_judged():

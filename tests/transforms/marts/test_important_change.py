@@ -11,11 +11,11 @@ from polars.testing import assert_frame_equal
 
 from tests import treatment_episodes
 from transforms.checks import check_table
+from transforms.facts.responses import CHANGE_CLASSES
 from transforms.marts import MARTS
 from transforms.marts.strata import COMBINATIONS
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
-from transforms.schemas.mart import CHANGE_CLASSES
 from transforms.statistics import anchor, rates
 
 DAY1 = date(2025, 1, 6)

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from tests import treatment_episodes
 from transforms.checks import check_table
-from transforms.instruments import PARAMETERS
+from transforms.facts.parameters import PARAMETERS
 from transforms.marts import MARTS
 from transforms.marts.visit_values import due_of, people_of
 from transforms.options import Cut, Options

@@ -17,9 +17,10 @@ import pytest
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
 from transforms.checks import check_table
+from transforms.facts.limits import LIMITS
+from transforms.facts.visits import VISIT
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
-from transforms.rules.windows import VISIT
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 PLAN = Plan(
@@ -171,15 +172,7 @@ def test_unread_records(world):
 
 def test_limits(world):
     """Sessions that exceeded each limit, by what they report themselves."""
-    flags = {
-        "DURFL": "duration",
-        "TEMPLOFL": "temperature_low",
-        "TEMPHIFL": "temperature_high",
-        "SKINFL": "skin",
-        "O2FL": "oxygen",
-        "SPACEFL": "spacing",
-        "WEEKFL": "weekly_count",
-    }
+    flags = {limit.flag: limit.id for limit in LIMITS.values()}
     adex, truth = world.tables["mart.adex"], world.truth.limit_exceedances()
     assert {limit: adex.filter(pl.col(f) == "Y").height for f, limit in flags.items()} == {
         limit: truth[limit] for limit in flags.values()

@@ -7,7 +7,7 @@ import math
 import polars as pl
 import pytest
 
-from transforms.instruments import PARAMETERS
+from transforms.facts.parameters import PARAMETERS
 from transforms.instruments.promis import TABLES
 from transforms.options import Options
 from transforms.rules.measurement_error import OF_CHANGE, classified, error_of

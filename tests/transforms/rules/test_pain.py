@@ -5,10 +5,10 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
-from transforms.instruments import PARAMETERS
+from transforms.facts.parameters import PARAMETERS
+from transforms.facts.responses import CRITERIA
 from transforms.options import Options
 from transforms.rules import pain
-from transforms.schemas.mart import CRITERIA
 
 
 def judge(parameter: str, base: float | None, value: float | None, **options) -> dict:

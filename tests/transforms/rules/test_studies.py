@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from transforms.facts.visits import VISITS, Visit
 from transforms.options import Cut
 from transforms.rules import studies
-from transforms.rules.windows import VISITS, Visit
 from transforms.schemas import CORE_TABLES
 
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 30, 12, tzinfo=UTC))

@@ -9,7 +9,7 @@ from .clinics import CLINICS
 from .exposure import EXPOSURE
 from .metric import Metric
 from .mobility import MOBILITY
-from .questionnaires import FUNCTION, PAIN
+from .questionnaires import QUESTIONNAIRES
 from .responses import PATIENTS, TIME
 from .safety import SAFETY
 from .studies import STUDIES
@@ -19,8 +19,7 @@ __all__ = ["METRICS", "PARAMETER_METRICS", "STATISTICS", "VALUES", "Metric"]
 METRICS: dict[str, Metric] = {
     m.id: m
     for m in (
-        *PAIN,
-        *FUNCTION,
+        *QUESTIONNAIRES,
         *TIME,
         *PATIENTS,
         *ARMS,

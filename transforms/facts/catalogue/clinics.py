@@ -15,7 +15,7 @@ from .metric import Metric
 _CHART_VERSIONS = {
     "chart_events": "4",
     "chart_serious_events": "4",
-    "chart_sessions_not_asked": "2",
+    "chart_sessions_not_asked": "3",
     "chart_sessions_not_held": "2",
     "chart_limits_exceeded": "2",
     "chart_pain_change": "2",
@@ -152,7 +152,8 @@ CLINICS: tuple[Metric, ...] = tuple(
                     "Sessions at which nobody asked about side effects, over time",
                     "proportion",
                     "lower",
-                    "p-chart of delivered sessions without the question on record.",
+                    "p-chart of the sessions delivered that say whether somebody asked; the others are "
+                    "missing, as in sessions_not_asked.",
                     _CHART_SETTINGS,
                 ),
                 (

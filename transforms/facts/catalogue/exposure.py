@@ -3,6 +3,8 @@
 Here: definitions. Not here: harm (safety.py).
 """
 
+from ..limits import ANY_EXCEEDED, LIMITS
+from ..sessions import BEGUN, BOOKED, SESSION_STATES
 from .metric import Metric
 
 _COHORT_SESSIONS = ("tests/transforms/marts/test_cohort_sessions.py",)
@@ -27,7 +29,8 @@ _EXPOSURE_VERSIONS = {
 
 _EXPOSURE_OPTIONS = {"course_adherence": ("course_gap_days",)}
 
-_BEGAN = "of the sessions that began (delivered or aborted)"
+_BEGAN = f"of the sessions that began ({' or '.join(BEGUN)})"
+_STATES = f"{', '.join(BOOKED[:-1])} or {BOOKED[-1]}"
 
 EXPOSURE: tuple[Metric, ...] = tuple(
     Metric(
@@ -124,37 +127,24 @@ EXPOSURE += tuple(
     for id, title, direction, rule in (
         *(
             (
-                f"sessions_{status}",
-                f"Booked sessions {text}",
-                direction,
-                f"sessions {text} / all on record as delivered, aborted, missed or cancelled; another status is not known.",
+                f"sessions_{state.id}",
+                f"Booked sessions {state.id}",
+                state.direction,
+                f"sessions {state.id} / all on record as {_STATES}; another status is not known.",
             )
-            for status, text, direction in (
-                ("delivered", "delivered", "higher"),
-                ("aborted", "aborted", "lower"),
-                ("missed", "missed", "lower"),
-                ("cancelled", "cancelled", "lower"),
-            )
+            for state in SESSION_STATES.values()
         ),
         *(
             (
-                f"limit_{limit}_exceeded",
-                f"Sessions {text} than the protocol allows",
+                limit.metric,
+                f"Sessions {limit.comparative} than the protocol allows",
                 "lower",
                 f"{_BEGAN}, those where it was measured and the protocol in force sets the limit; the others are missing.",
             )
-            for limit, text in (
-                ("temperature_low", "colder"),
-                ("temperature_high", "warmer"),
-                ("duration", "longer"),
-                ("spacing", "sooner after the one before"),
-                ("weekly_count", "more often in a week"),
-                ("skin_temperature", "with colder skin"),
-                ("oxygen", "with less oxygen in the room"),
-            )
+            for limit in LIMITS.values()
         ),
         (
-            "limit_any_exceeded",
+            ANY_EXCEEDED,
             "Sessions with any limit of the protocol exceeded",
             "lower",
             f"{_BEGAN}, those where at least one limit could be judged: one not measured may have been exceeded too.",

@@ -3,8 +3,8 @@
 Here: definitions, from the parameters. Not here: the parameters (transforms/facts/mobility_parameters.py).
 """
 
-from ...instruments.metrics import T_INTERVAL
 from .. import mobility_parameters
+from ..parameter_metrics import T_INTERVAL
 from .metric import Metric
 
 MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())

@@ -3,7 +3,7 @@
 Here: their columns. Not here: how they are computed (transforms/series).
 """
 
-from ...facts.measurements import CADENCE_BANDS_SPM
+from ...facts.measurements import CADENCE_BANDS_SPM, DAY_VALUES
 from ..base import Column, Table
 from .columns import B, D, F, I, S
 
@@ -57,18 +57,7 @@ ACTIVITY_DAYS = Table(
             "mean of the 60 highest minutes, not necessarily consecutive",
             "steps/min",
         ),
-        Column("heart_rate_mean", F, "mean of the heart-rate samples", "/min"),
-        Column("heart_rate_variability_sdnn_mean", F, "mean SDNN", "ms"),
-        Column("heart_rate_variability_rmssd_mean", F, "mean RMSSD", "ms"),
-        Column("lumbar_flexion_max", F, "largest lumbar flexion", "deg"),
-        Column("walking_asymmetry_mean", F, "mean walking asymmetry", "%"),
-        Column("sleep_duration_min", F, "sleep", "min"),
-        Column(
-            "nightly_skin_temperature_deviation_k",
-            F,
-            "mean nightly skin temperature deviation",
-            "K",
-        ),
+        *(Column(value.column, F, value.words, value.unit) for value in DAY_VALUES),
         Column("samples", I, "non-null samples", required=True),
         Column("last_event_id", S, "the latest event that contributed"),
     ),

@@ -11,9 +11,7 @@ from .clinics import CLINIC_FUNNEL, CONTROL_CHARTS
 from .cohorts import COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT
 from .columns import (
     CELL_DIMENSIONS,
-    CHANGE_CLASSES,
     COLUMNS_OF,
-    CRITERIA,
     DIMENSIONS,
     STRATUM_COLUMNS,
 )
@@ -28,9 +26,7 @@ from .subject_episodes import SUBJECT_EPISODES
 
 __all__ = [
     "CELL_DIMENSIONS",
-    "CHANGE_CLASSES",
     "COLUMNS_OF",
-    "CRITERIA",
     "DEVICE_DIMENSIONS",
     "DIMENSIONS",
     "MART_TABLES",

@@ -41,11 +41,9 @@ CLINICID = Column("CLINICID", S, "clinic where it happened, at which it is count
 
 EVENTID = Column("EVENTID", S, "event in raw that it comes from")
 
-CRITERIA = ("PCT30", "PCT50", "POINTS", "WORSE", "PCTX")
 
 NEREASON = Column("NEREASON", S, "why a value, change or flag can't be given")
 
-CHANGE_CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 
 STAMP = [
     Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),

@@ -3,9 +3,9 @@
 Here: their columns. Not here: values at visits (patients.py, cohorts.py).
 """
 
+from ...facts.responses import CHANGE_CLASSES
 from ..base import COUNT, Column
 from .columns import (
-    CHANGE_CLASSES,
     COUNTED,
     EVENTID,
     KEY,

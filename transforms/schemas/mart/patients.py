@@ -3,10 +3,9 @@
 Here: their columns. Not here: sessions, adverse events, times to an event.
 """
 
+from ...facts.responses import CHANGE_CLASSES, CRITERIA
 from ..base import Column, Json
 from .columns import (
-    CHANGE_CLASSES,
-    CRITERIA,
     EVENTID,
     NEREASON,
     SITEID,

@@ -3,6 +3,8 @@
 Here: their columns. Not here: device events (devices.py).
 """
 
+from ...facts.limits import LIMITS
+from ...facts.sessions import BOOKED, SESSION_VALUES
 from ..base import COUNT, Column
 from .columns import (
     CLINICID,
@@ -44,28 +46,22 @@ ADEX = mart_table(
         Column("PROTOCOL", S, "protocol"),
         Column("DEVICEID", S, "device"),
         Column("MODALITY", S, "modality"),
-        Column("EXSTAT", S, "delivered, aborted, missed or cancelled"),
+        Column("EXSTAT", S, f"{', '.join(BOOKED)}; other = another word"),
         Column("EXSTDTM", T, "start"),
         Column("ASTDT", D, "clinic-local day"),
-        Column("EXDUR", F, "exposure", "s"),
-        Column("SETPNTC", F, "setpoint", "°C"),
-        Column("CABMINC", F, "coldest cabin temperature", "°C"),
-        Column("SKINPREC", F, "skin temperature before", "°C"),
-        Column("SKINMINC", F, "coldest skin temperature", "°C"),
-        Column("SKINPSTC", F, "skin temperature after", "°C"),
-        Column("O2MINPCT", F, "lowest room oxygen", "%"),
+        *(Column(v.column, F, v.words, v.unit) for v in SESSION_VALUES),
         Column(
             "REWARMMN", F, "minutes until the skin is back within 1 K of its value before", "min"
         ),
         Column("DOSEKS", F, "dose, a proposal: sum of max(0, 0 °C - cabin) x seconds", "K s"),
         Column("HRSPREV", F, "hours since the previous session's start", "h"),
-        flag("TEMPLOFL", "colder than the protocol allows; null = not measured or no limit"),
-        flag("TEMPHIFL", "warmer than the protocol allows"),
-        flag("DURFL", "longer than the protocol allows"),
-        flag("SPACEFL", "sooner after the previous session than the protocol allows"),
-        flag("WEEKFL", "more sessions in seven days than the protocol allows"),
-        flag("SKINFL", "skin colder than the protocol allows"),
-        flag("O2FL", "less oxygen than the protocol allows"),
+        *(
+            flag(
+                limit.flag,
+                f"{limit.comparative} than the protocol allows; null = not measured, no limit, or it did not begin",
+            )
+            for limit in LIMITS.values()
+        ),
         flag(
             "CLEARFL",
             "valid clearance at the start: the latest consult that both occurred and was recorded by then is cleared, unexpired and covers the modality; null where the recording time is unknown",

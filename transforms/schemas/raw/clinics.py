@@ -3,7 +3,8 @@
 Here: their fields. Not here: people.
 """
 
-from .fields import CLINIC, MODALITIES, MODALITY, B, D, F, I, S, T, Topic, field, temperature
+from ...facts.limits import LIMITS
+from .fields import CLINIC, MODALITIES, MODALITY, B, D, F, I, S, T, Topic, field
 
 CLINICS: tuple[Topic, ...] = (
     Topic(
@@ -49,13 +50,17 @@ CLINICS: tuple[Topic, ...] = (
             field("effective_from!", T, "in force from"),
             CLINIC,
             MODALITY,
-            temperature("cabin_min_temp_c", "coldest cabin temperature allowed"),
-            temperature("cabin_max_temp_c", "warmest cabin temperature allowed"),
-            field("max_duration_s", F, "longest exposure allowed", "s", lo=0),
-            field("min_hours_between_sessions", F, "shortest spacing allowed", "h", lo=0),
-            field("max_sessions_per_week", I, "most sessions in seven days", lo=0),
-            temperature("skin_min_temp_c", "coldest skin temperature allowed"),
-            field("room_min_oxygen_pct", F, "lowest room oxygen allowed", "%", lo=0, hi=100),
+            *(
+                field(
+                    limit.field,
+                    I if limit.is_whole else F,
+                    limit.meaning,
+                    limit.unit,
+                    lo=limit.lower,
+                    hi=limit.upper,
+                )
+                for limit in LIMITS.values()
+            ),
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """The topics of what people report: answers, harm, alerts, other care.
 
-Here: their fields. Not here: the items of a questionnaire (transforms/facts/questionnaires.py).
+Here: their fields. Not here: the items of a questionnaire (transforms/facts/instruments.py).
 """
 
 from ..base import Json

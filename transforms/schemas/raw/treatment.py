@@ -3,6 +3,7 @@
 Here: their fields. Not here: what a device measured in a session (measurements.py).
 """
 
+from ...facts.sessions import BOOKED, SESSION_VALUES
 from ..base import Json
 from .fields import (
     CLINIC,
@@ -21,7 +22,6 @@ from .fields import (
     T,
     Topic,
     field,
-    temperature,
 )
 
 TREATMENT: tuple[Topic, ...] = (
@@ -90,17 +90,11 @@ TREATMENT: tuple[Topic, ...] = (
                 "status",
                 S,
                 "what came of it; delivered where not given",
-                closed=("delivered", "aborted", "missed", "cancelled"),
+                closed=BOOKED,
             ),
             field("regions", SL, "body regions"),
             STARTED,
-            field("duration_s", F, "exposure", "s", lo=0, hi=86_400),
-            temperature("setpoint_c", "setpoint"),
-            temperature("cabin_min_temp_c", "coldest cabin temperature"),
-            temperature("skin_temp_pre_c", "skin temperature before"),
-            temperature("skin_temp_min_c", "coldest skin temperature"),
-            temperature("skin_temp_post_c", "skin temperature after"),
-            field("room_min_oxygen_pct", F, "lowest room oxygen", "%", lo=0, hi=100),
+            *(field(v.field, F, v.words, v.unit, lo=v.lower, hi=v.upper) for v in SESSION_VALUES),
             field(
                 "stop_reason",
                 S,

@@ -6,85 +6,8 @@ computation, and metrics that follow from no parameter (transforms/facts/catalog
 the record type `Metric`).
 """
 
+from .instruments import INSTRUMENTS
 from .parameters import PARAMETERS, Parameter
-
-_COMPUTED = "table computed from item parameters (EAP of the sum), printed table not at hand"
-
-# instrument: (source of the score, verification, rule)
-SOURCES = {
-    "nrs_pain": (
-        "Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378",
-        "verified",
-        "the answer, 0-10; each item (recall, place) is its own parameter",
-    ),
-    "vas_pain": (
-        "Ostelo 2008, Spine 33:90",
-        "verified",
-        "the mark, 0-100 mm; never pooled with the NRS",
-    ),
-    "pain_index": ("Vickers 2004, BMJ 328:744", "verified", "the diary's score, 0-100, as given"),
-    "pain_days_28": (
-        "Vickers 2004, BMJ 328:744",
-        "verified",
-        "days with pain in 28 days, as given",
-    ),
-    "odi": (
-        "Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a",
-        "verified",
-        "100 x sum / (5 x sections answered), at least {odi_min_items} of 10; only where a licence is stated (here: {odi_licensed})",
-    ),
-    "rmdq": (
-        "Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal",
-        "verified",
-        "statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)",
-    ),
-    "ndi": (
-        "Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; Vernon's notes on its scoring (chiro.org, "
-        "NDI_Explain): the mean of the others for one not answered; fewest of 8: proposal",
-        "verified",
-        "100 x sum / (5 x sections answered), at least 8 of 10",
-    ),
-    "pgic": (
-        "Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005",
-        "verified",
-        "the category, 1 very much improved to 7 very much worse",
-    ),
-    "promis_pi_4a": (
-        "HealthMeasures scoring manual of the adult profiles 2021, table of form 4a",
-        "verified",
-        "T-score of the sum of 4 items by table; all answered",
-    ),
-    "promis_pi_6a": (
-        f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS ACCESS prints it",
-        "unverified",
-        "T-score of the sum of 6 items by table; all answered",
-    ),
-    "promis_pf_6b": (
-        f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
-        "ACCESS prints it, 14 other T as BACPAC prints them",
-        "unverified",
-        "T-score of the sum of 6 items by table; all answered",
-    ),
-    "promis_29": (
-        "Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021, "
-        "form v2.1",
-        "verified",
-        "weighted sum of seven domain T-scores and pain intensity; all answered",
-    ),
-    "eq_5d_5l": (
-        "Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user",
-        "verified",
-        "utility of the five-digit profile in the clinic's country's value set; EQ VAS as given",
-    ),
-    "start_back": (
-        "Hill 2008, Arthritis Rheum 59:632; class rule as Physiopedia, WikiMSK and awell-score give it",
-        "verified",
-        "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3",
-    ),
-}
-
-# instrument: the options that its score depends on
-SCORE_OPTIONS = {"odi": ("odi_min_items", "odi_licensed")}
 
 T_INTERVAL = "t interval, none of one value or of equal ones"
 _SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
@@ -170,7 +93,7 @@ RECOVERED_SOURCES = {
 
 def statistics_of(parameter: Parameter) -> list[str]:
     """The statistics that a cohort gets of a parameter."""
-    names = ["mean"] if parameter.instrument in ("pgic", "start_back") else ["mean", "change"]
+    names = ["mean", "change"] if INSTRUMENTS[parameter.instrument].has_change else ["mean"]
     if parameter.has_percent_rules:
         names += ["pct30", "pct50", "pctx"]
     if parameter.points_option is not None or parameter.code == "PGIC":
@@ -193,7 +116,7 @@ def definitions(instruments: tuple[str, ...]) -> list[dict]:
 
 
 def _score(p: Parameter) -> dict:
-    source, verification, rule = SOURCES[p.instrument]
+    instrument = INSTRUMENTS[p.instrument]
     # PF6B 1: the lowest sum was not 21.5, by the range of theta that gives the printed tables
     # before 3 (the others: 2) an answer that names no clinic had the day in UTC
     version = "3" if p.code == "PF6B" else "2"
@@ -203,12 +126,12 @@ def _score(p: Parameter) -> dict:
         "statistic": "score",
         "version": version,
         "title": p.title,
-        "rule": rule,
+        "rule": instrument.rule,
         "unit": p.unit,
         "direction": p.better,
-        "source": source,
-        "verification": verification,
-        "parameters": SCORE_OPTIONS.get(p.instrument, ()),
+        "source": instrument.source,
+        "verification": instrument.verification,
+        "parameters": instrument.options,
         "tests": ("tests/transforms/test_instruments.py",),
     }
 
@@ -253,4 +176,5 @@ def _rule_source(p: Parameter, name: str) -> tuple[str, str]:
             return "Dworkin 2008 (IMMPACT)", "verified"
         source, verification = RULE_SOURCES[p.points_option]
         return source, verification if name == "points" else "proposal"
-    return SOURCES[p.instrument][:2]
+    instrument = INSTRUMENTS[p.instrument]
+    return instrument.source, instrument.verification

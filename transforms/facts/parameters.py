@@ -1,10 +1,11 @@
 """The parameters that questionnaires give: code, title, unit, direction, which change rules apply.
 
-Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (scales.py, promis.py,
-eq5d.py) and the metrics made of a parameter (transforms/facts/catalogue derives them from here).
+Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (transforms/instruments) and the metrics made of a parameter (transforms/facts/catalogue derives them from here).
 """
 
 from dataclasses import dataclass
+
+from .instruments import PAIN_RECALLS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +36,6 @@ class Parameter:
     highest_baseline: float | None = None
 
 
-_RECALL = {
-    "average_7d": ("7D", "average of the last 7 days"),
-    "back_7d": ("BACK", "back, last 7 days"),
-    "leg_7d": ("LEG", "leg, last 7 days"),
-    "neck_7d": ("NECK", "neck, last 7 days"),
-    "now": ("NOW", "now"),
-}
-
-
 def _change_options(name: str) -> dict[str, str]:
     """The options of a scale that has all three: important change, measurement error, functional
     cut.
@@ -66,7 +58,7 @@ def _pain_scale(instrument: str, prefix: str, title: str, unit: str, name: str) 
             has_percent_rules=True,
             **_change_options(name),
         )
-        for item, (suffix, text) in _RECALL.items()
+        for item, (suffix, text) in PAIN_RECALLS.items()
     ]
 
 

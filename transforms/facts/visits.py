@@ -1,0 +1,34 @@
+"""The visits and their windows, in study days from Day 1; there is no day 0.
+
+Here: a record a visit, proposals of this project. Not here: which record counts for one
+(rules/windows.py), what a study plans.
+"""
+
+from dataclasses import dataclass
+
+BASELINE = "Baseline"
+END_OF_COURSE = "End of course"
+END_OF_COURSE_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit of a fixed study day: its target and its window, both ends included."""
+
+    name: str
+    target: int
+    first: int
+    last: int
+
+
+VISITS = (
+    Visit(BASELINE, 1, -28, 1),
+    Visit("Week 1", 8, 2, 14),
+    Visit("Week 4", 29, 15, 42),
+    Visit("Week 8", 57, 43, 70),
+    Visit("Month 3", 92, 71, 136),
+    Visit("Month 6", 183, 137, 273),
+    Visit("Month 12", 366, 274, 548),
+    Visit("Month 24", 731, 549, 913),
+)
+VISIT = {v.name: v for v in VISITS}
