@@ -53,26 +53,24 @@ CHANGE_CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """Who is counted, in the order in which they are shown. `missing_rule`: what a patient without a
+    """Who is counted, in the order in which they are shown. `of_missing`: what a patient without a
     value counts as.
     """
 
     id: str
     words: str
-    missing_rule: str
+    of_missing: str
 
 
 POPULATIONS: dict[str, Population] = {
     population.id: population
     for population in (
-        Population(
-            id=COMPLETERS, words="patients with a value", missing_rule="observed cases only"
-        ),
+        Population(id=COMPLETERS, words="patients with a value", of_missing="observed cases only"),
         Population(
             id=MISSING_AS_NONRESPONDER,
             words="missing counted as no response",
-            missing_rule="no value counts as no response",
+            of_missing="no value counts as no response",
         ),
-        Population(id=OBSERVED, words="observed cases", missing_rule="observed cases only"),
+        Population(id=OBSERVED, words="observed cases", of_missing="observed cases only"),
     )
 }

@@ -238,7 +238,7 @@ def _of_everybody(
         metric_id=pl.lit(metric),
         unit=pl.lit(unit),
         population=pl.lit(COMPLETERS),
-        missing_rule=pl.lit(POPULATIONS[COMPLETERS].missing_rule),
+        missing_rule=pl.lit(POPULATIONS[COMPLETERS].of_missing),
         n_due=pl.col("n_episodes"),
         n_pending=pl.lit(0, dtype=pl.Int64),
         n_missing=pl.lit(0, dtype=pl.Int64),

@@ -328,7 +328,7 @@ def _of_statistic(frame: pl.DataFrame, name: str, population: str) -> pl.DataFra
         metric_id=_by_parameter(name, lambda metric: metric.id),
         median_day=pl.col(f"day_{day}"),
         population=pl.lit(population),
-        missing_rule=pl.lit(POPULATIONS[population].missing_rule),
+        missing_rule=pl.lit(POPULATIONS[population].of_missing),
         is_change=pl.lit(name == "change"),
     )
     return named.filter(pl.col("metric_id").is_not_null())
