@@ -100,7 +100,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "core.responses": ((_FIELD, "response_id instrument_version language mode"),),
     "core.adverse_events": ((_FIELD, "action_taken reviewed_at"),),
     "core.care": ((_FIELD, "kind_raw code_system"), (_WHOSE, "recorded_by_role")),
-    "core.implausible": ((_LISTED, "against"),),
+    "core.implausible": ((_LISTED, "against found"),),
     "mart.subject_episodes": ((_ADAM, "TRTEDT"),),
     "mart.adsl": ((_ADAM, "SUBJID TRT01A TRTEDT TRTEDTM"),),
     "mart.adqs": ((_ADAM, "PCHG RCREASON DTYPE NANSWERD NITEMS DAY1BASIS"), (_VERSION, "METRICV")),
@@ -136,7 +136,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
         (_CLASSES, "recovered deteriorated n_recovered n_unchanged n_deteriorated"),
     ),
     "mart.adverse_event_comparisons": ((_BESIDE, "stratified_by"),),
-    "mart.metric_definitions": ((_LISTED, "test_cases loinc"),),
+    "mart.metric_definitions": ((_LISTED, "test_cases loinc estimand"),),
     "mart.data_dictionary": ((_LISTED, "position type is_key closed_list comment table_comment"),),
 }
 # Facts that a table's columns are named by, and that read other tables

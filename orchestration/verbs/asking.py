@@ -13,7 +13,7 @@ from transforms.counting import counted
 from transforms.errors import FloeError
 
 from ..telling import tell
-from .shared import Json, say, site_settings
+from .shared import Format, Json, say, site_settings
 
 app = typer.Typer()
 
@@ -66,6 +66,47 @@ def sql(
 
     statement = statement_of(query, file=file)
     answer(site_settings(), statement, as_of=as_of, format=format or _format_of(to), to=to)
+
+
+@app.command()
+def outcomes(
+    metric: Annotated[str | None, typer.Option(help="A metric of mart.metric_definitions.")] = None,
+    visit: Annotated[str | None, typer.Option(help="A visit, as Month 3.")] = None,
+    clinic: Annotated[str | None, typer.Option(help="A clinic's id.")] = None,
+    modality: Annotated[str | None, typer.Option(help="A modality.")] = None,
+    indication: Annotated[str | None, typer.Option(help="An indication.")] = None,
+    study: Annotated[str | None, typer.Option(help="A study's id; ROUTINE: routine care.")] = None,
+    arm: Annotated[str | None, typer.Option(help="An arm of the study.")] = None,
+    episode: Annotated[
+        str, typer.Option(help="Treatment episodes: first, latest or all of each patient.")
+    ] = "first",
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="For an opioid, injection, surgery or rescue: composite, treatment_policy or "
+            "while_on_treatment."
+        ),
+    ] = None,
+    format: Format = "table",
+) -> None:
+    """A summary of any stratum, as table, JSON or CSV."""
+    from ..outcomes import Asked, print_outcomes
+
+    named = {
+        "clinic_id": clinic,
+        "modality": modality,
+        "indication": indication,
+        "study_id": study,
+        "arm": arm,
+    }
+    asked = Asked(
+        metric=metric,
+        visit=visit,
+        stratum={column: value for column, value in named.items() if value is not None},
+        episode=episode,
+        strategy=strategy,
+    )
+    print_outcomes(site_settings(), asked, format=format)
 
 
 def _format_of(to: Path | None) -> str:

@@ -141,7 +141,8 @@ def _statistic(p: Parameter, name: str) -> dict:
     source, verification = _rule_source(p, name)
     if p.code == "PGIC" and unit:
         rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
-    # before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC,
+    # before 4 Day 1 was the first session ever, whatever course came next, and an opioid, injection,
+    # surgery or rescue left a response one; before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC,
     # took the median day of the unjudged too, and gave equal values an interval
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     if name in ("points", "worse") and p.points_option:
@@ -153,7 +154,7 @@ def _statistic(p: Parameter, name: str) -> dict:
         "id": metric_id(p.code, name),
         "parameter": p.code,
         "statistic": name,
-        "version": "3",
+        "version": "4",
         "title": f"{p.title}: {title}",
         "rule": rule,
         "unit": unit or p.unit,

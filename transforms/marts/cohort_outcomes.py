@@ -11,7 +11,7 @@ evaluable; the others have a value (evaluable) or not (missing). Who is not due 
 missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -49,8 +49,10 @@ INPUTS = (
 )
 _ROW = ["metric_id", "visit", "population", "episode", "strategy"]
 _DEFAULTS = {name: estimand.default for name, estimand in ESTIMANDS.items()}
-# The combinations of dimensions that are stored, by choice of episodes
-_STORED = {FIRST: COMBINATIONS, LATEST: PAIRS, ALL: PAIRS}
+Combinations = Sequence[tuple[str, ...]]
+# Choice of episodes -> the combinations of dimensions that are stored, and those of every strategy
+Wanted = Mapping[str, tuple[Combinations, Combinations]]
+STORED: Wanted = {FIRST: (COMBINATIONS, PAIRS), LATEST: (PAIRS, PAIRS), ALL: (PAIRS, PAIRS)}
 _DEFINED = pl.DataFrame(
     [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
     schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
@@ -72,27 +74,31 @@ def compute(
     patient_status,
     options: Options,
     cut: Cut,
+    wanted: Wanted = STORED,
 ) -> pl.DataFrame:
-    """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
+    """Conforms to `mart.cohort_outcomes`; empty where there is no patient. `wanted`: for somebody
+    who asks for a stratum, as STORED says it of the table.
+    """
     if adsl.is_empty():
         return TABLE.empty()
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     care = care_rules.local_care(care, whose)
     parts = []
-    for episode, over in _STORED.items():
+    for episode, (over, few) in wanted.items():
         people = people_of(adsl, subject_episodes, options=options, episode=episode)
         of_episode = _of_visits(
-            people, adqs, adact, care, episode=episode, over=over, options=options, cut=cut
+            people, adqs, adact, care, episode=episode, over=over, few=few, options=options, cut=cut
         )
         of_episode += _without_visit(_whole_course(people, adqs, care, options=options), over=over)
         parts += [part.with_columns(episode=pl.lit(episode)) for part in of_episode]
     parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut)
     parts += cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
+    most, least = (max((pair[k] for pair in wanted.values()), key=len) for k in (0, 1))
     frame = pl.concat(
         [
-            with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW),
-            with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=PAIRS),
+            with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW, over=most),
+            with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=least),
         ]
     )
     frame = frame.with_columns(cells(options).suppressed(frame))
@@ -107,7 +113,8 @@ def _of_visits(
     care: pl.DataFrame,
     *,
     episode: str,
-    over: Sequence[tuple[str, ...]],
+    over: Combinations,
+    few: Combinations,
     options: Options,
     cut: Cut,
 ) -> list[pl.DataFrame]:
@@ -119,7 +126,6 @@ def _of_visits(
         values=values_of(adqs, adact),
         judged=judgements_of(adqs),
     )
-    few = [combination for combination in over if combination in PAIRS]
     return cohort_visits.rows(units, over=over, few=few, options=options)
 
 
@@ -188,9 +194,7 @@ def _whole_course(
     return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 
 
-def _without_visit(
-    outcomes: pl.DataFrame, *, over: Sequence[tuple[str, ...]]
-) -> list[pl.DataFrame]:
+def _without_visit(outcomes: pl.DataFrame, *, over: Combinations) -> list[pl.DataFrame]:
     """Sustained response (without two assessments not evaluable) and opioid dose (not known:
     missing): no visit.
     """
@@ -218,7 +222,7 @@ def _of_everybody(
     column: str,
     metric: str,
     *,
-    over: Sequence[tuple[str, ...]],
+    over: Combinations,
     without: str = "n_missing",
 ) -> pl.DataFrame:
     """Counts of all patients; those without a value are counted in `without`."""

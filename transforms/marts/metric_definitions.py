@@ -10,7 +10,8 @@ from dataclasses import asdict
 import polars as pl
 
 from ..facts import vocabulary
-from ..facts.catalogue import METRICS
+from ..facts.catalogue import METRICS, Metric
+from ..facts.estimands import ESTIMANDS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
@@ -33,6 +34,7 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
             "version": m.version,
             "title": m.title,
             "rule": m.rule_by(options),
+            "estimand": _estimand(m),
             "unit": m.unit,
             "direction": m.direction,
             "source": m.source,
@@ -50,3 +52,8 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
         )
     ]
     return pl.DataFrame(rows, schema=TABLE.polars_schema).sort("metric_id")
+
+
+def _estimand(metric: Metric) -> str | None:
+    estimand = ESTIMANDS.get(metric.statistic or "")
+    return estimand.sentence() if estimand else None

@@ -69,7 +69,8 @@ def compute(
     first = dimensions_of(adsl).filter(COUNTS_ONCE)
     people = of_patients(_people(adsl, first), keys)
     adqs, adact = (
-        frame.join(first, on=["STUDYID", "USUBJID"], how="semi") for frame in (adqs, adact)
+        frame.filter(pl.col("FRSTEPFL") == "Y").join(first, on=["STUDYID", "USUBJID"], how="semi")
+        for frame in (adqs, adact)
     )
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
     parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from ..facts.values import ROUTINE
 from ..facts.visits import VISITS
 from .studies import BASELINE_DAYS
 from .windows import date_of, first_course_end
@@ -150,7 +151,7 @@ def of_subjects(
     `mart.subject_episodes`.
 
     Day 1 is that of the first such session; windows end where the baseline of the patient's next
-    episode begins, in whichever study. A patient without a session in the study has one row without
+    episode begins, in whichever study, or where the patient enrols in another study. A patient without a session in the study has one row without
     a number, from Day 1 of adsl. `adsl`, `adex`: marts; `episodes`: of core.
     """
     delivered = adex.filter((pl.col("EXSTAT") == "delivered") & pl.col("APERIOD").is_not_null())
@@ -196,11 +197,27 @@ def of_subjects(
         "STUDYID", "USUBJID", "DAY1DT", NSESS=pl.lit(0, pl.Int64)
     )
     rows = pl.concat([own, untreated], how="diagonal").join(subjects, on=["STUDYID", "USUBJID"])
+    rows = rows.join(_next_study(adsl, rows), on=["STUDYID", "USUBJID", "DAY1DT"], how="left")
     period = pl.col("APERIOD")
     return rows.with_columns(
+        windows_to=pl.min_horizontal("windows_to", pl.col("next_study_on") - _DAY),
         is_first=(period == period.min().over(_WHOSE)).fill_null(True),
         is_latest=(period == period.max().over(_WHOSE)).fill_null(True),
     ).sort("STUDYID", "USUBJID", "APERIOD")
+
+
+def _next_study(adsl: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """STUDYID, USUBJID, DAY1DT and `next_study_on`: when the patient next enrolled in another study
+    after the episode's Day 1; routine care is none.
+    """
+    others = adsl.filter(pl.col("STUDYID") != ROUTINE).select(
+        "USUBJID", other="STUDYID", next_study_on="ENRLDT"
+    )
+    later = rows.select("STUDYID", "USUBJID", "DAY1DT").unique().join(others, on="USUBJID")
+    later = later.filter(
+        (pl.col("other") != pl.col("STUDYID")) & (pl.col("next_study_on") > pl.col("DAY1DT"))
+    )
+    return later.group_by("STUDYID", "USUBJID", "DAY1DT").agg(pl.col("next_study_on").min())
 
 
 def with_episode(frame: pl.DataFrame, periods: pl.DataFrame, *, day: str) -> pl.DataFrame:

@@ -37,6 +37,7 @@ def score(
         "BASE": base,
         "CHG": change,
         "EVENTID": f"{parameter}{day}",
+        "FRSTEPFL": "Y",
         **flags,
     }
 

@@ -18,9 +18,10 @@ _CHART_VERSIONS = {
     "chart_sessions_not_asked": "3",
     "chart_sessions_not_held": "2",
     "chart_limits_exceeded": "2",
-    "chart_pain_change": "2",
+    "chart_pain_change": "3",
     "chart_cold_injuries": "2",
     "funnel_cold_injury_grade_2": "1",
+    "funnel_response": "4",
 }
 
 _CHART_SETTINGS = ("control_chart_run", "control_chart_kind", "control_chart_rebases", "min_cell")

@@ -20,7 +20,7 @@ _CLUSTERED = (
 # measured: 1 took a wrong clock's times for true
 _EXPOSURE_VERSIONS = {
     "course_adherence": "2",
-    "dose_response": "3",
+    "dose_response": "4",
     "thermal_dose": "2",
     "sessions_rewarming_seen": "2",
     "session_dose": "2",

@@ -9,13 +9,14 @@ from .metric import Metric
 
 MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())
 
+# Before 4 (of vitals 2) Day 1 was the first session ever, whatever course came next.
 # Means of a cohort; a change of lumbar flexion is mostly its measurement error and is not averaged.
 MOBILITY += tuple(
     Metric(
         id=f"{p.code.lower()}_{name}",
         parameter=p.code,
         statistic=name,
-        version="1" if p in mobility_parameters.VITALS else "3",
+        version="2" if p in mobility_parameters.VITALS else "4",
         title=f"{p.title}: {title}",
         unit=p.unit,
         direction=p.direction,

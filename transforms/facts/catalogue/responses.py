@@ -6,13 +6,14 @@ Here: definitions. Not here: scores (questionnaires.py).
 from .metric import Metric
 
 # version 1 of what counts the due closed their windows at midnight UTC; 2 (sustained_response: 1)
-# had the days of answers that name no clinic in UTC
+# had the days of answers that name no clinic in UTC; before 4 (sustained_response 3, visit_windows 2)
+# Day 1 was the first session ever, whatever course came next
 TIME: tuple[Metric, ...] = (
     Metric(
         id="visit_windows",
-        version="1",
+        version="2",
         title="Visits",
-        rule="study day without day 0; windows that do not overlap, nearest to target, ties the earlier; End of "
+        rule="study day without day 0, from the treatment episode's Day 1; windows that do not overlap and end where the next episode's baseline begins, nearest to target, ties the earlier; End of "
         "course: nearest to the day after the first course's last session, up to 14 days after it (EOCFL); it "
         "takes no record that counts for a visit of a fixed day",
         unit="days",
@@ -24,7 +25,7 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="sustained_response",
-        version="2",
+        version="3",
         title="Patients with a sustained response of pain",
         rule="at least 30 % better at two assessments at least {sustained_min_days} days apart and at every one "
         "between; patients without two such assessments are not evaluable",
@@ -37,10 +38,10 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="responder_curve",
-        version="3",
+        version="4",
         title="Cumulative share of responders",
         rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
-        "value counts as no response; Wilson limits",
+        "value counts as no response, nor does anything from the day of an opioid begun, injection, surgery or rescue on; Wilson limits",
         unit="proportion",
         direction="higher",
         source="Farrar 2006, 10.1016/j.jpainsymman.2005.08.018",
@@ -52,7 +53,7 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="rule_disagreement",
-        version="3",
+        version="4",
         title="Where responder rules disagree",
         rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
         unit="patients",
@@ -66,7 +67,7 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="pgic_anchor_mic",
-        version="3",
+        version="4",
         title="Least improvement that patients call much improved",
         rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
         "among this product's own patients due; of equally good cuts the greatest; beside it both groups' sizes and "
@@ -85,7 +86,7 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="reliable_change",
-        version="3",
+        version="4",
         title="Patients changed beyond measurement error (a change, not an effect)",
         rule="improved or deteriorated: |value - baseline| > 1.96 standard errors of the difference, √2 SEM or, for a "
         "form whose table gives every score its own, √(SE² + SE²); recovered: improved, and at or past the "
@@ -135,9 +136,9 @@ TIME: tuple[Metric, ...] = (
 PATIENTS: tuple[Metric, ...] = (
     Metric(
         id="patient_outcomes",
-        version="3",
+        version="4",
         title="Headline outcomes of a patient",
-        rule="of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
+        rule="of the first treatment episode; of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
         unit=None,
         direction="none",
         source="a proposal of Floe",

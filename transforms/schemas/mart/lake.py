@@ -59,6 +59,12 @@ METRIC_DEFINITIONS = mart_table(
         Column("version", S, "version", required=True, outside=KEY),
         Column("title", S, "title", required=True, outside=OPEN),
         Column("rule", S, "rule in words", required=True, outside=OPEN),
+        Column(
+            "estimand",
+            S,
+            "of whom, what, how an event between Day 1 and the visit counts by default, and the summary (ICH E9(R1)); null for what is no outcome at a visit",
+            outside=OPEN,
+        ),
         Column("unit", S, "unit", outside=OPEN),
         Column(
             "direction",
