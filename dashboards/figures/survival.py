@@ -85,7 +85,13 @@ def survival(
     )
     for k, name in enumerate(names):
         _curve(figure, curves.filter(pl.col("series") == name).sort("time_days"), name, k, of)
-    _numbers(figure, lines, ticks, of)
+    numbers_below(
+        figure,
+        lines,
+        ticks,
+        of=of,
+        legend=None if is_alone else "at risk (events so far; censored so far)",
+    )
     figure.update_xaxes(
         tickvals=ticks, range=[-(0.04 if is_alone else 0.12) * last, 1.05 * last], showgrid=False
     )
@@ -158,9 +164,17 @@ def _table(curves: pl.DataFrame, names: list[str], ticks: list[int]) -> list[tup
     ]
 
 
-def _numbers(
-    figure: go.Figure, lines: list[tuple[str, list[str]]], ticks: list[int], of: Look
+def numbers_below(
+    figure: go.Figure,
+    lines: list[tuple[str, list[str]]],
+    ticks: list[int],
+    *,
+    of: Look,
+    legend: str | None = None,
 ) -> None:
+    """Fills the second row of the figure: a title and a text a tick for each line; `legend` says
+    what the texts are, where the titles don't.
+    """
     for k, (title, texts) in enumerate(lines):
         figure.add_trace(
             go.Scatter(
@@ -188,9 +202,9 @@ def _numbers(
         row=2,
         col=1,
     )
-    if len(lines) and lines[0][0] != "at risk":
+    if legend:
         figure.add_annotation(
-            text="at risk (events so far; censored so far)",
+            text=legend,
             xref="paper",
             yref="paper",
             x=0,

@@ -74,6 +74,8 @@ def _send(
     code = {"analgesic": pick(rng, ("M01AE01", "N02BE01")), "opioid": "N02AA05"}.get(kind)
     care_id = f"CA-{patient.patient_id}-{number:03d}"
     outbox.met(patient, at=asked)
+    if kind == "surgery":
+        patient.surgeries.append(day)
     outbox.record(
         "care",
         care_id,

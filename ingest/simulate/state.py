@@ -204,6 +204,7 @@ class Patient:
     contacts: list[int] = field(
         default_factory=list
     )  # moments at which harm could have been told, but by events
+    surgeries: list[date] = field(default_factory=list)  # days, by the clinic's clock
     mme: float = 0.0
 
     @property

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
@@ -235,6 +235,41 @@ class Truth:
                     is_in = any(start <= event.onset_at <= stop for start, stop in windows)
                     (inside if is_in else outside)[event.term] += 1
         return +inside, +outside
+
+    def episodes(self, patient: Patient, *, gap_days: int = 90) -> list[date]:
+        """The first day of each treatment episode: of a course that is new to the patient (none
+        prolongs another), or after more than `gap_days` days of 24 hours without a session.
+        """
+        delivered = [s for s in patient.sessions if s.is_placed and s.status == "delivered"]
+        days, courses, last = [], set(), None
+        for session in sorted(delivered, key=lambda s: s.started_at):
+            is_late = last is not None and session.started_at - last > gap_days * DAY_S
+            if session.course_id not in courses or is_late:
+                days.append(session.day)
+            courses.add(session.course_id)
+            last = session.started_at
+        return days
+
+    def retreatment(self, *, gap_days: int = 90) -> dict[str, tuple[int, str]]:
+        """Patient -> (days from the first episode's first day, what came first), of the treated.
+
+        The next episode, surgery or death, of one day the first named; until the day of the data
+        cut or of withdrawal, which end it otherwise.
+        """
+        times = {}
+        for patient in self.patients:
+            if not (days := self.episodes(patient, gap_days=gap_days)):
+                continue
+            start, end, why = days[0], patient.clinic.day(self.newest_event), "data cut"
+            if patient.stop == "withdrew" and start <= patient.stopped_on <= end:
+                end, why = patient.stopped_on, "withdrawal from follow-up"
+            happened = [(days[1], 0, "next episode")] if len(days) > 1 else []
+            happened += [(day, 1, "surgery") for day in patient.surgeries if day >= start]
+            if patient.stop == "died":
+                happened.append((patient.stopped_on, 2, "death"))
+            first = min((h for h in happened if h[0] <= end), default=(end, 3, why))
+            times[patient.patient_id] = ((first[0] - start).days, first[2])
+        return times
 
     def summary(self) -> str:
         """The truth in words and numbers, for the end of `floe simulate`."""

@@ -54,12 +54,99 @@ def survival_curves() -> list[dict]:
             [(1.0, 12, 6, 0, 0.5), (4.0, 6, 5, 0, 1 / 12), (90.0, 1, 0, 1, 1 / 12)],
             **median | {"n_patients": 9},
         ),
+        *curve("TTRETRT", stratum(), [(100.0, 20, 4, 0, 0.8), (400.0, 16, 0, 16, 0.79)], **never),
         *curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)], **never),
         *(
             row
             for arm in ARMS
             for row in curve("TTSURGA", stratum(arm=arm), STEPS, log_rank_p_value=0.03, **never)
         ),
+    ]
+
+
+# of 20 patients 4 came back on day 100, 2 had surgery on day 150, 2 were censored on 200, 12 on 400
+FIRST = [
+    (100.0, 20, {"next episode": 4}, 0),
+    (150.0, 16, {"surgery": 2}, 0),
+    (200.0, 14, {}, 2),
+    (400.0, 12, {}, 12),
+]
+
+
+def first_of(where: dict, **values) -> list[dict]:
+    """Curves of the next episode, surgery and death; limits 0.1 to both sides."""
+    base = STAMP | where | {"parameter": "TTRETRT", "metric_id": "first_of_competing_events"}
+    rows = []
+    for event in ("next episode", "surgery", "death"):
+        share = 0.0
+        for day, at_risk, events, censored in FIRST:
+            own = events.get(event, 0)
+            share += own / 20  # nobody is censored before the last event
+            limits = {
+                "incidence": share,
+                "lower": max(share - 0.1, 0.0),
+                "upper": share + 0.1,
+            }
+            rows.append(
+                base
+                | limits
+                | {
+                    "event": event,
+                    "time_days": day,
+                    "at_risk": at_risk,
+                    "events": own,
+                    "competing": sum(events.values()) - own,
+                    "censored": censored,
+                    "n_patients": 20,
+                }
+                | values
+            )
+    return rows
+
+
+def competing_risks() -> list[dict]:
+    return [
+        *first_of(stratum()),
+        *first_of(stratum(clinic_id="C2"), is_suppressed=True),
+    ]
+
+
+def course_relief() -> list[dict]:
+    """Of 20 patients with two courses 12 pairs at Month 3; at Month 6 the second came before."""
+    base = STAMP | {"metric_id": "course_relief", "parameter": "NRS7D", "unit": "points"}
+    none = dict.fromkeys(("n_due", "n_ended", "n_pending", "n_pairs", "n_missing"), 0)
+    at_month_3 = none | {
+        "visit": "Month 3",
+        "n_patients": 20,
+        "n_due": 14,
+        "n_ended": 4,
+        "n_pending": 2,
+        "n_pairs": 12,
+        "n_missing": 2,
+        "n_baseline_in_follow_up": 9,
+        "baseline_first": 7.1,
+        "baseline_second": 6.2,
+        "change_first": -2.5,
+        "change_first_lower": -3.1,
+        "change_first_upper": -1.9,
+        "change_second": -1.9,
+        "change_second_lower": -2.6,
+        "change_second_upper": -1.2,
+        "difference": 0.6,
+        "difference_lower": -0.2,
+        "difference_upper": 1.4,
+    }
+    at_month_6 = none | {
+        "visit": "Month 6",
+        "n_patients": 20,
+        "n_ended": 20,
+        "n_baseline_in_follow_up": 0,
+        "reason": "a next episode's baseline began before this visit in all pairs",
+    }
+    return [
+        base | where | row | {"is_suppressed": is_suppressed}
+        for where, is_suppressed in ((stratum(), False), (stratum(clinic_id="C2"), True))
+        for row in (at_month_3, at_month_6)
     ]
 
 
@@ -484,6 +571,8 @@ def life() -> list[dict]:
 def marts() -> dict[str, list[dict]]:
     return {
         "survival_curves": survival_curves(),
+        "competing_risks": competing_risks(),
+        "course_relief": course_relief(),
         "responder_curves": responder_curves(),
         "responder_disagreement": verdicts(),
         "reliable_change": reliable_changes(),

@@ -10,12 +10,13 @@ from dashboards.filters import chosen, settled
 from dashboards.gate import SUPPRESSED
 from dashboards.pages import survival_charts
 from dashboards.pages.durability import charts as durability_charts
+from dashboards.pages.durability import coming_back, course_charts
 from dashboards.pages.durability import page as durability
 from dashboards.pages.series import in_series, why_none
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.rows import frame, stratum
-from tests.dashboards.small_summaries import STEPS, curve
+from tests.dashboards.small_summaries import STEPS, course_relief, curve, first_of
 from transforms.facts.catalogue import METRICS
 from transforms.marts import adtte
 from transforms.options import Options
@@ -73,6 +74,80 @@ def test_arms_are_curves_with_a_test_only_where_it_is_given():
         tested, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS
     )
     assert "Log-rank between the randomised arms: p = 0.030" in drawn.summary
+
+
+def test_what_comes_first_is_said_with_its_interval(staff):
+    """4 of 20 came back and 2 had surgery first; by day 365 that is 20 % and 10 %. Coming back is
+    failure or habit; Kaplan-Meier says more than happens.
+    """
+    values = view(staff, "/durability")
+    said = caption(values, CHARTS, ids.COMING_BACK)
+    assert "of 20 patients 4 came back, 2 had surgery, 0 died first" in said
+    assert "by day 365 came back 20 % (10 to 30), had surgery 10 % (0 to 20)" in said
+    assert "Coming back may be failure or habit" in said
+    assert "One minus Kaplan-Meier" in said
+    assert "20.0 % at day 365" in said
+    assert "Nobody yet died first: that is not nobody to come." in said
+
+
+def test_what_comes_first_has_its_numbers_below(staff):
+    """A line an event that happened; at 400 days 12 are at risk, 4 came back, 2 had surgery, none
+    died, 2 were censored: 20.
+    """
+    figure = part(view(staff, "/durability"), CHARTS, ids.COMING_BACK, "figure")
+    lines = [t.name for t in figure.data if t.mode == "lines" and t.showlegend is not False]
+    assert lines == ["came back", "had surgery"]
+    texts = {t.name: list(t.text) for t in figure.data if t.mode == "text"}
+    ticks = list(figure.layout.xaxis.tickvals)
+    at_360 = {name: text[ticks.index(360)] for name, text in texts.items()}
+    assert at_360 == {
+        "at risk": "12",
+        "came back so far": "4",
+        "had surgery so far": "2",
+        "died so far": "0",
+        "censored so far": "2",
+    }
+
+
+def test_coming_back_by_arm_has_a_test_only_where_one_is_given():
+    """Two arms: a curve of coming back each; Gray's test where the mart has it, else why not."""
+    rows = frame(
+        MART_TABLES["competing_risks"],
+        [row for arm in ("a", "b") for row in first_of(stratum(arm=arm))],
+    ).with_columns(series="arm")
+    given = {"of": LIGHT, "height": 520, "none": ""}
+    nothing_beside = MART_TABLES["survival_curves"].empty()
+    drawn = coming_back.first_events(rows, nothing_beside, **given)
+    assert "No test between these arms" in drawn.summary
+    tested = rows.with_columns(gray_p_value=pl.lit(0.03))
+    drawn = coming_back.first_events(tested, nothing_beside, **given)
+    assert "Gray's test of coming back between the randomised arms: p = 0.030" in drawn.summary
+    lines = [t.name for t in drawn.figure.data if t.mode == "lines" and t.showlegend is not False]
+    assert lines == ["a", "b"]
+
+
+def test_the_second_course_beside_the_first(staff):
+    """Both changes with their baselines, the difference, how many are in no pair and why; a change
+    is not an effect.
+    """
+    values = view(staff, "/durability")
+    said = caption(values, CHARTS, ids.COURSE_RELIEF).replace("\N{MINUS SIGN}", "-")
+    assert "Month 3: of 12 pairs the first course changed pain by -2.5 (-3.1 to -1.9)" in said
+    assert "the second by -1.9 (-2.6 to -1.2) from 6.2; difference 0.6 (-0.2 to 1.4)." in said
+    assert "A before/after change is not an effect of the treatment." in said
+    assert "Of 12 pairs at Month 3 9 have a second baseline within the follow-up" in said
+    assert "Month 6: 20 the next course's baseline came before the visit" in said
+    figure = part(values, CHARTS, ids.COURSE_RELIEF, "figure")
+    assert {t.name for t in figure.data} >= {"first course", "second course", "second minus first"}
+
+
+def test_no_pair_says_why():
+    """Where no visit has a pair, each says its reason."""
+    rows = frame(MART_TABLES["course_relief"], [r for r in course_relief() if r.get("reason")])
+    rows = rows.filter(~pl.col("is_suppressed"))
+    drawn = course_charts.relief(rows, of=LIGHT, none="none")
+    assert drawn.is_empty
+    assert "a next episode's baseline began before this visit in all pairs" in drawn.summary
 
 
 def test_no_event_is_not_none_to_come():
@@ -163,7 +238,7 @@ def test_outside_no_small_curve_is_drawn(outsider, staff):
     """C2's curve has 3 patients: staff see it, from outside there is no trace of it, nor of the
     responders'.
     """
-    for chart in (ids.LOSS, ids.CUMULATIVE):
+    for chart in (ids.LOSS, ids.CUMULATIVE, ids.COMING_BACK, ids.COURSE_RELIEF):
         drawn = [
             part(view(r, "/durability", "?clinic=C2"), CHARTS, chart, "figure").data
             for r in (staff, outsider)

@@ -3,7 +3,7 @@ nothing of hidden rows.
 
 Here: `as_released`, which makes the rows by what the schema says of each column (`Outside`; one
 that says nothing is left out). Not here: which rows are hidden (small_cells.py, release.py), how
-the figures of each table come of its rounded counts (released_figures.py), who reads them
+the figures of each table come of its rounded counts (released_*.py), who reads them
 (dashboards/gate.py).
 
 Counts are given to the nearest multiple of `base`: `release_rounding`, or `min_cell` where that is
@@ -25,6 +25,8 @@ from ..schemas import MARK, TIMESTAMP, Column, Outside, Table
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from . import released_curves, released_safety
 from . import released_figures as figures
+from .released_courses import course_relief
+from .released_risks import competing_risks, thinned_risks
 from .rounding import exact, nested, significant, to_base
 from .telling import telling
 from .withheld import withheld
@@ -71,6 +73,12 @@ RULES: Mapping[str, Rule] = {
     "survival_curves": Rule(
         compute=released_curves.survival_curves, thinned=released_curves.thinned_curves
     ),
+    "course_relief": Rule(
+        compute=course_relief,
+        nested=("n_pairs", "n_missing", "n_ended", "n_pending"),
+        rest={"n_baseline_in_follow_up": "n_pairs"},
+    ),
+    "competing_risks": Rule(compute=competing_risks, thinned=thinned_risks),
 }
 
 

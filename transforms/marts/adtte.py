@@ -11,11 +11,14 @@ session that began to the first event of known onset in the first stretch of tim
 none. TTCOLD: the same of a group of terms (facts/event_groups.py). TTAERES, TTAEREC: from an
 event's onset to its resolution, with or without sequelae, or without alone; in days counted as
 ADURN (last - first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's
-pain parameter, an NRS. All other times are days elapsed: ADT - STARTDT.
+pain parameter, an NRS, within the first treatment episode: what follows the beginning of the next
+one's baseline is none of it. TTRETRT: from Day 1 of the first episode to the next, or to what came first
+(rules/retreatment.py). All other times are days elapsed: ADT - STARTDT.
 """
 
 import polars as pl
 
+from ..facts.competing_events import RETREATMENT
 from ..facts.event_groups import GROUPS
 from ..facts.sessions import BEGUN
 from ..options import Cut, Options
@@ -23,6 +26,7 @@ from ..rules import durability, pain
 from ..rules.care import PROCEDURES, local_care
 from ..rules.exposure import of_patients
 from ..rules.local_time import clocks, with_cut_day, with_local_day
+from ..rules.retreatment import retreatment
 from ..rules.safety import with_event_number
 from ..rules.time_at_risk import joined
 from ..schemas import MART_TABLES
@@ -34,6 +38,7 @@ INPUTS = (
     "mart.adqs",
     "mart.adex",
     "mart.adae",
+    "mart.subject_episodes",
     "mart.time_at_risk",
     "core.care",
     "core.patients",
@@ -54,6 +59,7 @@ PARAMETERS = {
     "TTAEREC": "Time to resolution of an adverse event without sequelae",
     "TTLOSS": "Time from confirmed response to its loss",
     "TTRELAPS": "Time from a pain-free month to relapse",
+    RETREATMENT: "Time from Day 1 to the first session of the next episode",
 }
 FROM_ALLOCATION = ("TTSURGA", "TTRESCA")
 # What ends the time at risk -> why a first event is censored
@@ -74,6 +80,7 @@ def compute(
     adqs: pl.DataFrame,
     adex: pl.DataFrame,
     adae: pl.DataFrame,
+    subject_episodes: pl.DataFrame,
     time_at_risk: pl.DataFrame,
     care: pl.DataFrame,
     patients: pl.DataFrame,
@@ -96,7 +103,8 @@ def compute(
         *_care_times(people, care),
         *_first_events(people, adex, adae, time_at_risk),
         *_resolutions(people, adae),
-        *_durability(people, adqs, care, options=options),
+        *_durability(people, adqs, care, of_subjects(subject_episodes), options=options),
+        _retreatment(people, adex, care, patient_status),
     ]
     named = [
         part.with_columns(PARAMCD=pl.lit(code), PARAM=pl.lit(PARAMETERS[code]))
@@ -287,11 +295,42 @@ def _resolutions(people: pl.DataFrame, adae: pl.DataFrame) -> list[pl.DataFrame]
 
 
 def _durability(
-    people: pl.DataFrame, adqs: pl.DataFrame, care: pl.DataFrame, *, options: Options
+    people: pl.DataFrame,
+    adqs: pl.DataFrame,
+    care: pl.DataFrame,
+    episodes: pl.DataFrame,
+    *,
+    options: Options,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    own = adqs.join(people, on="USUBJID", how="semi")
+    """Loss of response and relapse in the first episode, to the end of its windows."""
+    first = episodes.filter(pl.col("FRSTEPFL") == "Y")
+    first = first.join(people, on="USUBJID", how="semi").select("USUBJID", "APERIOD", "WINENDT")
+    own = adqs.join(first, on=["USUBJID", "APERIOD"], nulls_equal=True)
+    own = own.filter(_is_before_end("ADT"))
     judged = pain.headline(own, parameters=pain.PAIN_PARAMETERS)
     judged = judged.filter(pl.col("PARAMCD").str.starts_with("NRS") & pl.col("CHG").is_not_null())
-    rescues = care.filter(pl.col("kind").is_in(PROCEDURES)).select("USUBJID", rescued_on="on")
+    procedures = care.filter(pl.col("kind").is_in(PROCEDURES)).join(first, on="USUBJID")
+    rescues = procedures.filter(_is_before_end("on")).select("USUBJID", rescued_on="on")
     loss = durability.loss_of_response(judged, rescues=rescues, min_days=options.sustained_min_days)
     return loss, durability.relapse(judged)
+
+
+def _is_before_end(day: str) -> pl.Expr:
+    """Whether the windows of the row's episode have not ended before the day."""
+    return (pl.col(day) <= pl.col("WINENDT")) | pl.col("WINENDT").is_null()
+
+
+# --- the next episode ---------------------------------------------------------------------------
+
+
+def _retreatment(
+    people: pl.DataFrame, adex: pl.DataFrame, care: pl.DataFrame, patient_status: pl.DataFrame
+) -> pl.DataFrame:
+    surgeries = care.filter(pl.col("kind") == "surgery")
+    withdrawals = patient_status.filter(pl.col("status") == "withdrew")
+    return retreatment(
+        people,
+        delivered=adex.filter(pl.col("EXSTAT") == "delivered"),
+        surgeries=surgeries.select("USUBJID", "on", EVENTID="event_id"),
+        withdrawals=withdrawals.select("patient_id", withdrew_on="effective_on"),
+    )

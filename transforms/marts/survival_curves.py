@@ -7,11 +7,15 @@ Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py
 A log-rank p-value is given only between the arms of one study, for the times from allocation, and
 where all patients of the compared arms were randomised: whoever comes to a session first, or
 responds first, was not put there by chance.
+
+What competes with an event (CNSR 2) is censored here: the curve is of what would be if it could not
+happen. What does happen is in mart.competing_risks.
 """
 
 import polars as pl
 
 from .. import disclosure
+from ..facts.competing_events import COMPETING_EVENTS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
@@ -63,7 +67,8 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
 
 def cells(options: Options) -> disclosure.Cells:
     """A curve is hidden as a whole: where it is of few patients, few events, or few times without
-    one.
+    one. So is that of a time with competing events: what is censored here is counted by kind in
+    competing_risks, and both would tell of a few.
     """
     times = [pl.col(c).sum().over("parameter", *STRATUM_COLUMNS) for c in ("events", "censored")]
     return disclosure.Cells(
@@ -71,6 +76,9 @@ def cells(options: Options) -> disclosure.Cells:
         dimensions=CELL_DIMENSIONS,
         by=["parameter"],
         min_cell=options.min_cell,
+        widened=lambda rows: (
+            rows["is_suppressed"] | rows["parameter"].is_in(list(COMPETING_EVENTS))
+        ),
     )
 
 

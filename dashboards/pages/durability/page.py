@@ -1,11 +1,14 @@
 """The durability page: does relief last? Loss of response, relapse, responders by any cut-off,
 where rules disagree.
 
-Here: its cards, what is asked. Not here: how rows become charts (survival_charts.py, charts.py).
+Here: its cards, what is asked. Not here: how rows become charts (survival_charts.py, charts.py,
+coming_back.py, course_charts.py).
 """
 
 import polars as pl
 from dash import html
+
+from transforms.facts.competing_events import RETREATMENT
 
 from ... import ids, words
 from ...components import Drawn, nothing, side_by_side, tile, tiles
@@ -17,9 +20,10 @@ from .. import cards
 from ..cards import FILTERS, Card, CardPage, Control, Fill
 from ..series import in_series
 from ..survival_charts import median_limits, survival_card
-from . import charts
+from . import charts, coming_back, course_charts
 
 _CLOCKS = ("TTLOSS", "TTRELAPS")
+_COMING_BACK_HEIGHT = 520
 
 
 class Shown(cards.Shown):
@@ -63,6 +67,26 @@ def _disagreement(shown: Shown, of: Look) -> Drawn:
     return charts.disagreement(rows, shown.code, shown.visit, of=of, none=none)
 
 
+def _coming_back(shown: Shown, of: Look) -> Drawn:
+    is_it = pl.col("parameter") == RETREATMENT
+    rows = in_series(shown.reader, "competing_risks", shown.choice, meets=is_it, known="incidence")
+    curves = shown.reader.mart("survival_curves", *shown.choice.stratum())
+    drawn = coming_back.first_events(
+        rows,
+        curves.filter(is_it),
+        of=of,
+        height=_COMING_BACK_HEIGHT,
+        none=shown.none(rows, "Coming back, surgery and death", is_of_few=False),
+    )
+    return shown.by_arm(drawn) if rows["series"].n_unique() > 1 else drawn
+
+
+def _course_relief(shown: Shown, of: Look) -> Drawn:
+    rows = course_charts.of_most_pairs(shown.reader.mart("course_relief", *shown.choice.stratum()))
+    none = shown.none(rows, "A second course beside the first", is_of_few=False)
+    return course_charts.relief(rows, of=of, none=none)
+
+
 def _tiles(shown: Shown):
     """Sustained response, and of the curves how many were followed."""
     r = shown.metric("sustained_response")
@@ -98,7 +122,7 @@ DURABILITY = CardPage(
     path="/durability",
     name="Durability",
     heading="Does relief last?",
-    lead="How long a response is held once it is confirmed, and how many reach it by any rule. Patients who were not "
+    lead="How long a response is held once it is confirmed, who comes back, and how many reach it by any rule. Patients who were not "
     "followed long enough count for as long as they were.",
     shown=Shown,
     bar=(
@@ -134,6 +158,20 @@ DURABILITY = CardPage(
             what="Time to relapse",
         ),
         Card(
+            ids.COMING_BACK,
+            "What comes first: another treatment, surgery or death?",
+            _COMING_BACK_HEIGHT,
+            draw=_coming_back,
+            mart="competing_risks",
+        ),
+        Card(
+            ids.COURSE_RELIEF,
+            "Does a second course help as the first did?",
+            _COMING_BACK_HEIGHT,
+            draw=_course_relief,
+            mart="course_relief",
+        ),
+        Card(
             ids.CUMULATIVE,
             "What share improves by how much?",
             440,
@@ -152,6 +190,7 @@ DURABILITY = CardPage(
     body=lambda cards, reader: [
         html.Div(id=ids.DURABILITY_TILES),
         side_by_side(cards[ids.LOSS], cards[ids.RELAPSE]),
+        side_by_side(cards[ids.COMING_BACK], cards[ids.COURSE_RELIEF]),
         side_by_side(cards[ids.CUMULATIVE], cards[ids.DISAGREEMENT]),
     ],
 )

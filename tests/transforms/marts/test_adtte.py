@@ -72,7 +72,21 @@ def stretch(start, end, ended_by="risk_window", **columns):
     }
 
 
-def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answers=(), keys=None):
+def run(
+    *,
+    people=None,
+    events=(),
+    cares=(),
+    sessions=(0,),
+    at_risk=None,
+    answers=(),
+    keys=None,
+    windows_to=None,
+    next_on=None,
+):
+    """`sessions` are of the first episode, whose windows end on day `windows_to`; the next begins on
+    `next_on`.
+    """
     marts = MART_TABLES
     exposures = [
         {
@@ -82,14 +96,19 @@ def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answer
             "EXSTAT": "delivered",
             "ASTDT": day(n),
             "EXSTDTM": moment(n),
+            "APERIOD": period,
         }
-        for k, n in enumerate(sessions)
+        for k, (n, period) in enumerate(
+            [*((n, 1) for n in sessions), *([] if next_on is None else [(next_on, 2)])]
+        )
     ]
+    first = {"USUBJID": "P1", "APERIOD": 1, "FRSTEPFL": "Y", "WINENDT": day(windows_to or 9999)}
     stretches = [stretch(sessions[0], sessions[-1] + 30)] if at_risk is None else at_risk
     return adtte.compute(
         keys,
         adsl=frame(marts["adsl"], people or [subject()]),
-        adqs=frame(marts["adqs"], answers, USUBJID="P1", STUDYID="s", PARAM="x"),
+        adqs=frame(marts["adqs"], answers, USUBJID="P1", STUDYID="s", PARAM="x", APERIOD=1),
+        subject_episodes=frame(marts["subject_episodes"], [first], STUDYID="s", NSESS=1),
         adex=frame(marts["adex"], exposures, STUDYID="s"),
         adae=frame(marts["adae"], events, USUBJID="P1", STUDYID="s", AESEQ=1, EVENTID="E"),
         time_at_risk=frame(marts["time_at_risk"], stretches, patient_id="P1"),
@@ -308,6 +327,38 @@ def test_loss_of_response_and_rescue():
     cares = [care(1, "injection", 80)]
     assert time_of("TTLOSS", answers=answers, cares=cares) == (23, 0, "rescue procedure")
     assert run(answers=answers).select("STUDYID", "SITEID").unique().rows() == [("s", "C1")]
+
+
+def test_response_and_relapse_end_with_the_episode():
+    """The next episode's baseline begins after day 100: of the loss, confirmed on day 120, there is
+    one assessment, so that the patient is followed to day 92; a procedure on day 110 is the next
+    one's. What is asked of the second episode is none of the first's.
+    """
+    answers = [answer(n, v) for n, v in ((28, 3.0), (57, 3.0), (92, 7.0))]
+    later = [{**answer(120, 7.0), "APERIOD": 2}]
+    given = {"answers": answers + later, "windows_to": 100}
+    assert time_of("TTLOSS", **given) == (35, 1, "last assessment")
+    assert time_of("TTLOSS", **given, cares=[care(1, "injection", 110)]) == (
+        35,
+        1,
+        "last assessment",
+    )
+    assert time_of("TTLOSS", **given, cares=[care(1, "injection", 99)])[1] == 0
+    free = [answer(n, v) for n, v in ((28, 0.0), (60, 0.0), (90, 0.0))]
+    back = [{**answer(120, 5.0), "APERIOD": 2}]
+    assert time_of("TTRELAPS", answers=free + back, windows_to=100) == (30, 1, "last assessment")
+
+
+def test_retreatment_from_sessions_care_and_status():
+    """The next episode's first session on day 150, or surgery on day 90 before it; else to the data
+    cut, 1 January by New York's clock: 304 days.
+    """
+    assert time_of("TTRETRT") == (304, 1, "data cut")
+    assert time_of("TTRETRT", next_on=150) == (150, 0, "next episode")
+    cares = [care(1, "surgery", 90)]
+    assert time_of("TTRETRT", next_on=150, cares=cares) == (90, 2, "surgery")
+    died = [subject(DTHDT=day(60))]
+    assert time_of("TTRETRT", next_on=150, people=died) == (60, 2, "death")
 
 
 # --- survival_curves ----------------------------------------------------------------------------

@@ -126,6 +126,16 @@ CARE: tuple[Metric, ...] = tuple(
             (),
             "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J",
         ),
+        (
+            "ttretrt",
+            "Time from Day 1 to the first session of the next treatment episode",
+            "none",
+            "Kaplan-Meier; Day 1 of the first episode to that of the next (coming back may be failure or habit); "
+            "censored at the data cut or withdrawal from follow-up, and at surgery or death: what would be if these "
+            "could not happen, so that one minus it is too much (see first_of_competing_events)",
+            ("episode_gap_days",),
+            "Kaplan & Meier 1958",
+        ),
     )
 )
 
@@ -220,5 +230,28 @@ CARE += (
             tests=("tests/transforms/rules/test_care.py", *_COHORT_CARE),
         )
         for name in ("injections", "surgeries")
+    ),
+)
+
+CARE += (
+    Metric(
+        id="first_of_competing_events",
+        version="1",
+        title="Share that came back, had surgery or died first",
+        rule="Aalen-Johansen cumulative incidence of the first of: the next treatment episode, surgery, death; from Day 1 "
+        "of the first episode, of patients with a delivered session; of one day the first named counts; censored at "
+        "the data cut or withdrawal from follow-up. Variance of Greenwood's type, log(-log) limits; Gray's test "
+        "between the arms of a study where all were randomised and everybody allocated was treated. Surgery is known "
+        "only where care is reported",
+        unit="proportion",
+        direction="none",
+        source="Aalen & Johansen 1978, Scand J Stat 5:141; Andersen, Borgan, Gill & Keiding 1993 (4.4.19); Pintilie "
+        "2006, Competing Risks; Gray 1988, Ann Stat 16:1141",
+        verification="verified",
+        parameters=("episode_gap_days",),
+        tests=(
+            "tests/transforms/statistics/test_competing.py",
+            "tests/transforms/marts/test_competing_risks.py",
+        ),
     ),
 )

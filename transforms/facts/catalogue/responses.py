@@ -119,6 +119,21 @@ TIME: tuple[Metric, ...] = (
         ),
     ),
     Metric(
+        id="course_relief",
+        version="1",
+        title="Change of pain in the second course beside the first (changes, not effects)",
+        rule="patients with two treatment episodes one after the other in one study: of those whose visit window has "
+        "closed in both and who have the change in both, the mean change from each episode's own baseline and the "
+        "mean of the second minus the first, with t intervals; by the pain parameter that stands for the patient in "
+        "the first episode",
+        unit=None,
+        direction="none",
+        source="a proposal of Floe; paired t interval: Student 1908, Biometrika 6:1",
+        verification="proposal",
+        parameters=("episode_gap_days",),
+        tests=("tests/transforms/marts/test_course_relief.py",),
+    ),
+    Metric(
         id="regression_to_the_mean",
         version="1",
         title="Change that regression to the mean alone would give",

@@ -1,8 +1,9 @@
-"""Tables of `mart` of what became of each patient, and the curves made of it: adtte, survival_curves, patient_outcomes.
+"""Tables of `mart` of what became of each patient, and the curves made of it: adtte, survival_curves, competing_risks, patient_outcomes.
 
 Here: their columns. Not here: values at visits (patients.py, cohorts.py).
 """
 
+from ...facts.competing_events import EVENTS
 from ...facts.responses import CHANGE_CLASSES
 from ..base import COUNT, Column
 from .columns import (
@@ -26,7 +27,7 @@ from .columns import (
 
 ADTTE = mart_table(
     "adtte",
-    "One row a patient and study (TTAERES, TTAEREC: an adverse event) and time-to-event parameter that applies: TTAE to the treated, TTLOSS and TTRELAPS to those with a pain score (NRS) after the baseline, TTSURGA and TTRESCA to patients of an arm.",
+    "One row a patient and study (TTAERES, TTAEREC: an adverse event) and time-to-event parameter that applies: TTAE to the treated, TTRETRT to those with a delivered session, TTLOSS and TTRELAPS to those with a pain score (NRS) after the baseline, TTSURGA and TTRESCA to patients of an arm.",
     [
         STUDYID,
         USUBJID,
@@ -39,10 +40,16 @@ ADTTE = mart_table(
             "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON",
             "days",
         ),
-        Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
+        Column(
+            "CNSR",
+            I,
+            "0 = event, 1 = censored, 2 = another event came first (TTRETRT: surgery or death, named in EVNTDESC)",
+            lower=0,
+            upper=2,
+        ),
         Column("STARTDT", D, "origin"),
         Column("ADT", D, "event or censoring"),
-        Column("EVNTDESC", S, "event"),
+        Column("EVNTDESC", S, "event, of TTRETRT that which came first"),
         Column("CNSDTDSC", S, "why censored"),
         NEREASON,
         Column("SRCID", S, "record that it is about, where a patient has several"),
@@ -136,7 +143,7 @@ PATIENT_OUTCOMES = mart_table(
 
 SURVIVAL_CURVES = mart_table(
     "survival_curves",
-    "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk.",
+    "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk. Of a parameter with competing events (TTRETRT) these are censored here: the curve says what would be if they could not happen, and mart.competing_risks what happens.",
     [
         *STAMP,
         *STRATA,
@@ -170,4 +177,48 @@ SURVIVAL_CURVES = mart_table(
         Column("reason", S, "why no curve can be given", outside=MEASURED),
     ],
     ("parameter", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "time_days"),
+)
+
+COMPETING_RISKS = mart_table(
+    "competing_risks",
+    "One row per parameter, stratum, event and time at which anybody of the stratum had any of the events or was censored: cumulative incidence (Aalen-Johansen) with numbers at risk.",
+    [
+        *STAMP,
+        *STRATA,
+        Column("parameter", S, "PARAMCD of adtte", required=True, outside=KEY),
+        Column("event", S, "which event", required=True, closed=EVENTS, outside=KEY),
+        Column("time_days", F, "time", "days", required=True, outside=MEASURED),
+        Column("at_risk", I, "at risk just before", unit=COUNT, outside=COUNTED),
+        Column("events", I, "had this event first", unit=COUNT, outside=COUNTED),
+        Column("competing", I, "had another of the events first", unit=COUNT, outside=COUNTED),
+        Column("censored", I, "censored", unit=COUNT, outside=COUNTED),
+        Column("incidence", F, "cumulative incidence up to that time", outside=MEASURED),
+        Column("lower", F, "lower 95 % limit at that time", outside=MEASURED),
+        Column("upper", F, "upper 95 % limit at that time", outside=MEASURED),
+        Column(
+            "ci_method",
+            S,
+            "how the limits came about: log(-log) with a variance of Greenwood's type, or, where these do not exist (before the first event of the kind, and where all had it), the beta product of Fay, Brittain and Proschan (2013)",
+            closed=("log_log", "beta_product"),
+            outside=MEASURED,
+        ),
+        Column(
+            "gray_p_value",
+            F,
+            "Gray's test of this event between the arms of the stratum's others; only where arms were randomised and everybody allocated has a time",
+            outside=MEASURED,
+        ),
+        Column("n_patients", I, "patients", unit=COUNT, required=True, outside=COUNTED),
+    ],
+    (
+        "parameter",
+        "clinic_id",
+        "modality",
+        "indication",
+        "study_id",
+        "arm",
+        "strata",
+        "event",
+        "time_days",
+    ),
 )
