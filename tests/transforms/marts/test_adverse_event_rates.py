@@ -486,7 +486,7 @@ def test_rate_and_curve_agree():
         p for p in given["patients"] if p["patient_id"] in set(first["patient_id"])
     ]
     frames = marts(**given)
-    empty = {name: MART_TABLES[name].empty() for name in ("adqs",)}
+    empty = {name: MART_TABLES[name].empty() for name in ("adqs", "subject_episodes")}
     tables = {
         name: core(name, given.get(name, []))
         for name in ("care", "patients", "clinics", "patient_status")

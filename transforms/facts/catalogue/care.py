@@ -10,8 +10,12 @@ _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
 
 # Before 3 ttae ended with `lost` as filed and followed past a gap. Before 3 (ttsurg and its like:
 # 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count the
-# resolution of an adverse event as contact; a leaving before the first session ended ttae
-_FOLLOWED = ("ttae", "ttaeres", "ttaerec")
+# resolution of an adverse event as contact; a leaving before the first session ended ttae. Before 3
+# ttloss and ttrelaps ran on into the next treatment episode, against the first one's baseline
+_VERSIONS = {
+    "ttretrt": "1",
+    **dict.fromkeys(("ttae", "ttaeres", "ttaerec", "ttloss", "ttrelaps"), "3"),
+}
 
 _FROM_TIME_AT_RISK = (
     "risk_window_days",
@@ -23,7 +27,7 @@ _FROM_TIME_AT_RISK = (
 CARE: tuple[Metric, ...] = tuple(
     Metric(
         id=id,
-        version="3" if id in _FOLLOWED else "2",
+        version=_VERSIONS.get(id, "2"),
         title=title,
         rule=rule,
         unit="days",
@@ -114,7 +118,8 @@ CARE: tuple[Metric, ...] = tuple(
             "higher",
             "origin the confirmation of at least 30 % less pain; event the first of two consecutive assessments below "
             "that (or 2 points above the response value and at least 4), or an injection or surgery; censored at the "
-            "last assessment, though a procedure after it counts; an event's time is that of the first assessment that shows it",
+            "last assessment, though a procedure after it counts; an event's time is that of the first assessment that shows it; "
+            "within the first treatment episode, which ends where the next one's baseline begins",
             ("sustained_min_days",),
             "proposal of this project; Kaplan & Meier 1958",
         ),
@@ -122,7 +127,8 @@ CARE: tuple[Metric, ...] = tuple(
             "ttrelaps",
             "Time from a pain-free month to relapse",
             "higher",
-            "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment",
+            "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment; within the first "
+            "treatment episode, as ttloss",
             (),
             "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J",
         ),
