@@ -109,7 +109,7 @@ def _with_variance(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
     parts = []
-    for part in parts_of(counts, keys):
+    for _, part in parts_of(counts, keys):
         others = pl.col("censored") + pl.col("competing")
         lower, upper = beta_product_limits(
             part.with_columns(censored=others), confidence=confidence

@@ -48,7 +48,7 @@ def gray_test(
     rows = rows.join(groups.with_row_index("_group"), on=keys)
     observed, expected = np.zeros(groups.height), np.zeros(groups.height)
     variance = np.zeros((groups.height, groups.height))
-    for part in parts_of(rows, within):
+    for _, part in parts_of(rows, within):
         for total, own in zip(
             (observed, expected, variance),
             _gray_scores(part, of=of, groups=groups.height),
