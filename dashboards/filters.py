@@ -80,12 +80,16 @@ class Chosen:
         for.
         """
         asked = self.get(ids.EPISODE)
-        return asked if asked in EPISODES else FIRST
+        if asked in EPISODES:
+            return asked
+        return FIRST
 
     def strategy(self, statistic: str) -> str:
         """The strategy for intercurrent events of a statistic: the one asked for where it has it."""
         estimand, asked = ESTIMANDS[statistic], self.get(ids.STRATEGY)
-        return asked if asked in estimand.strategies else estimand.default
+        if asked in estimand.strategies:
+            return asked
+        return estimand.default
 
     def is_asked_for(self) -> pl.Expr:
         """Rows of mart.cohort_outcomes of these episodes and strategies; those that no episode is

@@ -157,7 +157,9 @@ def has_key(settings) -> bool:
 
 def where(settings) -> str:
     """Where the key is, in words."""
-    return "FLOE_ARMS_SECRET" if settings.arms_secret else str(_path(settings))
+    if settings.arms_secret:
+        return "FLOE_ARMS_SECRET"
+    return str(_path(settings))
 
 
 def kept_files(settings) -> dict[str, bytes]:
@@ -165,7 +167,9 @@ def kept_files(settings) -> dict[str, bytes]:
     site's own is in none.
     """
     path = _path(settings)
-    return {KEY_FILE: path.read_bytes()} if path.exists() else {}
+    if path.exists():
+        return {KEY_FILE: path.read_bytes()}
+    return {}
 
 
 def is_sealed(value: bytes | None) -> bool:
@@ -189,7 +193,9 @@ def _fields(row: dict, told: list[str]) -> bytes | None:
     """
     given = {c: row[c] for c in told if row[c] is not None}
     is_routine = row["study_id"] is None and set(given) <= {"extra"}
-    return None if is_routine or not given else orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    if is_routine or not given:
+        return None
+    return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 
 
 def _about(names: Iterable[str]) -> list[bytes]:

@@ -77,4 +77,6 @@ def _outside(column) -> pl.Expr:
 
 
 def _repeated_key(table: Table, frame: pl.DataFrame) -> pl.Expr:
-    return pl.struct(table.key).is_duplicated() if table.key and frame.height > 1 else pl.lit(False)
+    if table.key and frame.height > 1:
+        return pl.struct(table.key).is_duplicated()
+    return pl.lit(False)

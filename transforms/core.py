@@ -89,7 +89,9 @@ def rows(
 
 
 def _of_keys(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
-    return frame if keys is None else frame.join(keys, on=keys.columns, how="semi")
+    if keys is None:
+        return frame
+    return frame.join(keys, on=keys.columns, how="semi")
 
 
 def _batches(step: CoreStep, relations: Frames, *, keys: pl.DataFrame | None) -> Iterator[Frames]:
@@ -173,7 +175,9 @@ def _held_against(name: str) -> tuple[str, ...]:
     """The registers that a table's records are held against: whose they are, when those lived."""
     if "patient_id" not in CORE_RECORDS[name].names or name == "patient_status":
         return ()
-    return ("patient_status",) if name == "patients" else tuple(_REGISTER_READS)
+    if name == "patients":
+        return ("patient_status",)
+    return tuple(_REGISTER_READS)
 
 
 def _judged(name: str, frame: pl.DataFrame, frames: Frames, options: Options) -> pl.DataFrame:

@@ -45,7 +45,9 @@ def cell(text: str) -> str:
     as it is.
     """
     text = _ACTS_IN_CSV.sub(_escaped, text)
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
 
 
 def markup(text: str) -> str:
@@ -59,4 +61,6 @@ def markup(text: str) -> str:
 
 def _escaped(found: re.Match) -> str:
     code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}"

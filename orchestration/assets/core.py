@@ -41,7 +41,9 @@ def _opening(lake: Lake, table: Table, query: Query) -> Query:
 
     def opened(statement: str, **frames: pl.DataFrame) -> pl.DataFrame:
         rows_of = query(statement, **frames)
-        return lake.opened(table, rows_of) if rows_of.columns == table.names else rows_of
+        if rows_of.columns == table.names:
+            return lake.opened(table, rows_of)
+        return rows_of
 
     return opened
 

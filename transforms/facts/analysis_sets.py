@@ -65,4 +65,6 @@ def set_code(name: str) -> str:
 
 
 def set_title(code: str) -> str:
-    return SETS[code].title if code in SETS else code
+    if code in SETS:
+        return SETS[code].title
+    return code

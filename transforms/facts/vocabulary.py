@@ -303,7 +303,9 @@ def plain_unit(ucum: str) -> str:
     1/min is /min.
     """
     plain = _ANNOTATION.sub("", ucum) or "1"
-    return plain[1:] if plain.startswith("1/") else plain
+    if plain.startswith("1/"):
+        return plain[1:]
+    return plain
 
 
 def is_unit_of(concept: Concept, ucum: str) -> bool:

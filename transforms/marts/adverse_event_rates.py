@@ -151,7 +151,9 @@ def with_rates(frame: pl.DataFrame, *, suffix: str) -> pl.DataFrame:
     """
 
     def column(name: str) -> str:
-        return name if name in _PER_STRATUM else f"{name}{suffix}"
+        if name in _PER_STRATUM:
+            return name
+        return f"{name}{suffix}"
 
     frame = rate_columns.proportion_columns(
         frame, x=column("patients_with_event"), n="patients", name=f"incidence_proportion{suffix}"

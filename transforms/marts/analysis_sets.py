@@ -54,7 +54,9 @@ def _why_not(plan: dict) -> str | None:
     if plan["primary_parameter"] is None:
         return NO_PARAMETER
     is_answered = plan["primary_parameter"] in {p.code for p in PARAMETERS.values()}
-    return None if is_answered else plan["primary_reason"]
+    if is_answered:
+        return None
+    return plan["primary_reason"]
 
 
 def _has_value(values: pl.DataFrame) -> dict[str, bool]:

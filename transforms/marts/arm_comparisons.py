@@ -349,7 +349,9 @@ def _in_set(pair: Pair, row: dict) -> dict:
 
 
 def _withheld(incomplete: str | None) -> dict:
-    return {"reason": incomplete, **NO_FIGURE} if incomplete else {}
+    if incomplete:
+        return {"reason": incomplete, **NO_FIGURE}
+    return {}
 
 
 def _head(pair: Pair, code: str, visit: str) -> dict:

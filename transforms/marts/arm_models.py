@@ -216,7 +216,9 @@ def _without_baseline(arms: Arms, left_out: int) -> list[str]:
 
 
 def _of_covariance(model: models.RepeatedMeasures) -> list[str]:
-    return [model.covariance_reason] if model.covariance_reason else []
+    if model.covariance_reason:
+        return [model.covariance_reason]
+    return []
 
 
 def _names(adjusted: Adjustment) -> list[str]:

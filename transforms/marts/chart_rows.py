@@ -89,7 +89,9 @@ def named(frame: pl.DataFrame, metric: str, clinic: str | None) -> pl.DataFrame:
 def _is_within(start, end) -> pl.Expr:
     """Periods that begin from the first day on and before the other; None = without end."""
     after = pl.lit(True) if start is None else pl.col("month") >= start
-    return after if end is None else after & (pl.col("month") < end)
+    if end is None:
+        return after
+    return after & (pl.col("month") < end)
 
 
 def _phase(

@@ -47,7 +47,9 @@ def _standard_error(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _is_of_one(frame: pl.DataFrame) -> pl.Expr:
-    return pl.col("clusters") == 1 if "clusters" in frame.columns else pl.lit(False)
+    if "clusters" in frame.columns:
+        return pl.col("clusters") == 1
+    return pl.lit(False)
 
 
 def _quantile(frame: pl.DataFrame) -> pl.Series:

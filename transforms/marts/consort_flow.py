@@ -280,7 +280,9 @@ def _analysed(study: Study, arm: str | None) -> tuple[int | None, str | None]:
     if arm is None:
         is_whole = set(study.arms) <= set(counts)
         return (sum(counts.values()), None) if is_whole and counts else (None, _no_figure(rows))
-    return (counts[arm], None) if arm in counts else (None, _no_figure(rows))
+    if arm in counts:
+        return (counts[arm], None)
+    return (None, _no_figure(rows))
 
 
 def _no_figure(rows: pl.DataFrame) -> str:

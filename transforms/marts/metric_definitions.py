@@ -56,4 +56,6 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
 
 def _estimand(metric: Metric) -> str | None:
     estimand = ESTIMANDS.get(metric.statistic or "")
-    return estimand.sentence() if estimand else None
+    if estimand:
+        return estimand.sentence()
+    return None

@@ -45,7 +45,9 @@ def rising_month(
         events, kind="poisson", exposure=sessions, h=spc.poisson_reference(**rates), **rates
     )
     start = spc.rising_since(chart["c_plus"])
-    return months[start] if start is not None and sum(events[start:]) >= RISING_EVENTS else None
+    if start is not None and sum(events[start:]) >= RISING_EVENTS:
+        return months[start]
+    return None
 
 
 def of_events(

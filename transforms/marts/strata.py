@@ -118,7 +118,9 @@ def once(frame: pl.DataFrame, combination: Sequence[str]) -> pl.DataFrame:
     """The rows to count: without study and arm those alone that stand for their patient
     (`counts_once`).
     """
-    return frame if STUDY_ARM in combination else frame.filter(COUNTS_ONCE)
+    if STUDY_ARM in combination:
+        return frame
+    return frame.filter(COUNTS_ONCE)
 
 
 def by_strata(

@@ -75,7 +75,9 @@ def _filed(sets: str | None) -> dict[str, str]:
 
 
 def _of_word(word: str) -> Decision:
-    return (True, None, FILED) if word == IN_SET else (False, word, FILED)
+    if word == IN_SET:
+        return (True, None, FILED)
+    return (False, word, FILED)
 
 
 def _allocated(row: dict) -> Decision:

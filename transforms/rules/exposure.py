@@ -154,7 +154,9 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
 def _is_beyond(limit: Limit) -> pl.Expr:
     """Null where the value or the limit is not known."""
     value, allowed = _held_against(limit), pl.col(limit.column)
-    return value < allowed if limit.is_lowest else value > allowed
+    if limit.is_lowest:
+        return value < allowed
+    return value > allowed
 
 
 def _held_against(limit: Limit) -> pl.Expr:

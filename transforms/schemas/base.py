@@ -90,7 +90,9 @@ class Column:
 
     @property
     def polars(self) -> type | pl.DataType:
-        return pl.String if self.is_json else self.dtype
+        if self.is_json:
+            return pl.String
+        return self.dtype
 
     @property
     def duckdb(self) -> str:

@@ -115,7 +115,9 @@ def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: flo
             part.with_columns(censored=others), confidence=confidence
         )
         parts.append(part.with_columns(lower=1 - upper, upper=1 - lower))
-    return pl.concat(parts) if parts else counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
+    if parts:
+        return pl.concat(parts)
+    return counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
 
 
 def _counts(rows: pl.DataFrame, keys: list[str], kinds: list[str]) -> pl.DataFrame:

@@ -76,7 +76,9 @@ def _decided(mine: pl.DataFrame, visit: str) -> tuple[str, ...]:
         "n_ended": f"of {{}} a further treatment episode or study began before {visit}",
     }
     parts = [text.format(words.count(r[c])) for c, text in sentences.items() if r[c]]
-    return (f"{_RULES[r['statistic']].capitalize()}: {'; '.join(parts)}.",) if parts else ()
+    if parts:
+        return (f"{_RULES[r['statistic']].capitalize()}: {'; '.join(parts)}.",)
+    return ()
 
 
 def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:

@@ -127,7 +127,9 @@ def _not_counted(rows: pl.DataFrame) -> tuple[str, ...]:
         said = ", ".join(f"{words.count(n)} {why}" for why, n in counts if n)
         if said:
             parts.append(f"{r['visit']}: {said}")
-    return (f"Not in a pair: {'; '.join(parts)}.",) if parts else ()
+    if parts:
+        return (f"Not in a pair: {'; '.join(parts)}.",)
+    return ()
 
 
 def _why_none(rows: pl.DataFrame) -> str | None:

@@ -46,7 +46,9 @@ class Shown(cards.Shown):
 
     @property
     def selection(self) -> str:
-        return f"study {self.study}, by arm" if self.study else ""
+        if self.study:
+            return f"study {self.study}, by arm"
+        return ""
 
 
 def _differences(shown: Shown, of: Look) -> Drawn:
@@ -82,7 +84,9 @@ def _flow(shown: Shown) -> Component:
 def _sets(shown: Shown) -> Component:
     if shown.reader.is_outside:
         return html.P(STAFF_ONLY)
-    return html.P("No patient yet.") if shown.sets.is_empty() else plan.sets(shown.sets)
+    if shown.sets.is_empty():
+        return html.P("No patient yet.")
+    return plan.sets(shown.sets)
 
 
 def _of(part):
