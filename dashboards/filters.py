@@ -91,6 +91,11 @@ class Chosen:
             return asked
         return estimand.default
 
+    @property
+    def is_of_others(self) -> bool:
+        """Whether other episodes or strategies than the usual ones are asked for."""
+        return self.episode != FIRST or bool(self.get(ids.STRATEGY))
+
     def is_asked_for(self) -> pl.Expr:
         """Rows of mart.cohort_outcomes of these episodes and strategies; those that no episode is
         asked of are.

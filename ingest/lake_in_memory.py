@@ -12,7 +12,8 @@ from functools import cache
 import duckdb
 import polars as pl
 
-from transforms.core import CORE, CoreStep, rows
+from transforms.core import CORE
+from transforms.core_step import CoreStep, rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 

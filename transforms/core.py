@@ -14,12 +14,12 @@ them can have it stand still at a snapshot. A frame is read once in a statement:
 crashes on one that is scanned twice.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
+from .core_step import CoreStep, Frames, all_of
 from .facts.masking import TELLING
 from .options import Options
 from .records import clashes, conflicts, contested, current, orphans
@@ -29,91 +29,21 @@ from .rules import episodes as treatment
 from .rules import life_bounds, masking, plausibility, plausible_series, studies
 from .rules.exposure import placed_sessions
 from .rules.local_time import clocks
-from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
-from .series import activity, mobility, series_things, telemetry
-
-Frames = dict[str, pl.DataFrame]
-Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options
-Query = Callable[..., pl.DataFrame]  # a statement, and frames that it sees by name
+from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME
+from .series import activity, mobility, series_things, telemetry, wearers
 
 # These are whole for every patient and site, small, and what the others join: they are always
 # computed whole.
 REGISTERS = ("clinics", "devices", "protocols", "patient_status", "patients")
 
-
-@dataclass(frozen=True, kw_only=True)
-class CoreStep:
-    """One table of core. `inputs` are full names. `keys` are the columns by which a part is
-    recomputed, () = never.
-
-    `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where
-    the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
-    does, run in the lake with the relations that `relations(frames, options)` gives, for at most
-    `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
-    has none.
-    """
-
-    table: Table
-    inputs: tuple[str, ...]
-    keys: tuple[str, ...] = ()
-    reads: dict[str, Read]
-    keyed_reads: dict[str, str] = field(default_factory=dict)
-    compute: Callable[[Frames, Options], pl.DataFrame] | None = None
-    sql: str | None = None
-    relations: Callable[[Frames, Options], Frames] | None = None
-    batch: int | None = None
-    only_with: str | None = None
-
-
-def rows(
-    step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the
-    lake.
-    """
-    reads = {name: read(options) if callable(read) else read for name, read in step.reads.items()}
-    frames = {
-        name: query(sql)
-        for name, sql in reads.items()
-        if keys is None or name not in step.keyed_reads
-    }
-    if keys is not None:
-        frames |= {name: query(sql, keys=keys.unique()) for name, sql in step.keyed_reads.items()}
-    if step.compute is not None:
-        return _of_keys(step.compute(frames, options), keys)
-    parts = [
-        query(step.sql, **relations)
-        for relations in _batches(step, step.relations(frames, options), keys=keys)
-    ]
-    return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
-
-
-def _of_keys(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
-    if keys is None:
-        return frame
-    return frame.join(keys, on=keys.columns, how="semi")
-
-
-def _batches(step: CoreStep, relations: Frames, *, keys: pl.DataFrame | None) -> Iterator[Frames]:
-    """The relations, each cut to some of the keys at a time: together they hold every key once."""
-    [(name, frame)] = relations.items()
-    frame = _of_keys(frame, keys)
-    wanted = frame.select(step.keys).unique().sort(step.keys)
-    for part in wanted.iter_slices(step.batch or max(1, wanted.height)):
-        yield {name: frame.join(part, on=list(step.keys), how="semi")}
-
-
-def _all(full_name: str) -> str:
-    schema, name = full_name.split(".")
-    return f'SELECT * FROM {schema}."{name}"'
-
-
-_REGISTER_READS = {name: _all(f"core.{name}") for name in ("patients", "clinics", "patient_status")}
-_IDENTITIES = {"identities": _all("core.identities")}
+_REGISTER_READS = {
+    name: all_of(f"core.{name}") for name in ("patients", "clinics", "patient_status")
+}
+_IDENTITIES = {"identities": all_of("core.identities")}
 _SENT_PATIENTS = 'SELECT DISTINCT patient_id, clinic_id FROM raw."patients"'
 # Which studies are masked is decided before there is core of studies.
 _MASKS = {
-    "masks": _all("raw.studies"),
+    "masks": all_of("raw.studies"),
     "cut": 'SELECT data_cutoff FROM core."data_cut"',
 }
 # A clinic's id is the clinic; a retraction names patients and devices as the series do.
@@ -152,8 +82,8 @@ def _record(name: str) -> CoreStep:
         table=CORE_RECORDS[name],
         inputs=(f"raw.{name}", *inputs, *masks),
         reads={
-            "raw": _all(f"raw.{name}"),
-            **{i.split(".")[1]: _all(i) for i in inputs},
+            "raw": all_of(f"raw.{name}"),
+            **{i.split(".")[1]: all_of(i) for i in inputs},
             **(_MASKS if name in TELLING else {}),
         },
         compute=compute,
@@ -216,7 +146,7 @@ def _statuses() -> CoreStep:
     return CoreStep(
         table=CORE_RECORDS["patient_status"],
         inputs=("raw.patient_status", "raw.patients", "core.identities"),
-        reads={"raw": _all("raw.patient_status"), "patients": _SENT_PATIENTS, **_IDENTITIES},
+        reads={"raw": all_of("raw.patient_status"), "patients": _SENT_PATIENTS, **_IDENTITIES},
         compute=compute,
         only_with="raw.patient_status",
     )
@@ -226,11 +156,11 @@ IDENTITIES = CoreStep(
     table=CORE_TABLES["identities"],
     inputs=(*(f"raw.{name}" for name in clashes.ORDER), "core.clinics"),
     reads={name: contested.contested(name) for name in clashes.ORDER}
-    | {"statuses": _all("raw.patient_status"), "clinics": _all("core.clinics")},
+    | {"statuses": all_of("raw.patient_status"), "clinics": all_of("core.clinics")},
     compute=lambda frames, options: clashes.identities(frames),
 )
 
-_PEOPLE = _REGISTER_READS | {"devices": _all("core.devices")} | _IDENTITIES
+_PEOPLE = _REGISTER_READS | {"devices": all_of("core.devices")} | _IDENTITIES
 _PEOPLE_INPUTS = tuple(f"core.{name}" for name in _PEOPLE)
 
 
@@ -240,7 +170,7 @@ def _people(frames: Frames) -> pl.DataFrame:
         exact = series_things.wearers(
             frames["wearers"], frames["patient_status"], among=_register(frames)
         )
-    return activity.people(frames["patients"], frames["clinics"], frames["patient_status"], exact)
+    return wearers.people(frames["patients"], frames["clinics"], frames["patient_status"], exact)
 
 
 def _wearers(frames: Frames, options: Options) -> pl.DataFrame:
@@ -271,7 +201,7 @@ def _enrolments() -> CoreStep:
     return replace(
         records,
         inputs=(*records.inputs, "core.patients"),
-        reads={**records.reads, "patients": _all("core.patients")},
+        reads={**records.reads, "patients": all_of("core.patients")},
         compute=compute,
         only_with=None,  # a patient's record may hold one in its short form
     )
@@ -292,8 +222,8 @@ WALKING_DAYS = CoreStep(
     table=CORE_TABLES["walking_days"],
     inputs=("core.walking_bouts", *_PEOPLE_INPUTS),
     keys=("patient_id",),
-    reads={**_PEOPLE, "bouts": _all("core.walking_bouts")},
-    keyed_reads={"bouts": _all("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
+    reads={**_PEOPLE, "bouts": all_of("core.walking_bouts")},
+    keyed_reads={"bouts": all_of("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
     compute=_walking_days,
     only_with="core.walking_bouts",
 )
@@ -311,7 +241,7 @@ TELEMETRY_SESSIONS = CoreStep(
     reads={
         "exposures": telemetry.EXPOSURES_SQL,
         "exposed": series_things.EXPOSED_SQL,
-        "devices": _all("core.devices"),
+        "devices": all_of("core.devices"),
     }
     | _IDENTITIES,
     keyed_reads={"exposures": telemetry.EXPOSURES_SQL + " SEMI JOIN keys USING (session_id)"},
@@ -331,7 +261,7 @@ ORPHANS = CoreStep(
         "raw.readings",
         "raw.telemetry",
     ),
-    reads={name: _all(f"core.{name}") for name in (*CORE_RECORDS, "identities")}
+    reads={name: all_of(f"core.{name}") for name in (*CORE_RECORDS, "identities")}
     | {name: orphans.series_references(name) for name in ("readings", "telemetry")},
     compute=lambda frames, options: orphans.orphans(frames),
 )
@@ -382,7 +312,7 @@ IMPLAUSIBLE = CoreStep(
 LIKELY_DOUBLES = CoreStep(
     table=CORE_TABLES["likely_doubles"],
     inputs=("core.sessions",),
-    reads={"sessions": _all("core.sessions")},
+    reads={"sessions": all_of("core.sessions")},
     compute=lambda frames, options: likely_doubles(frames["sessions"]),
     only_with="core.sessions",
 )
@@ -404,7 +334,7 @@ EPISODES = CoreStep(
     table=CORE_TABLES["episodes"],
     inputs=tuple(f"core.{name}" for name in (*_EPISODES_OF, *_REGISTER_READS)),
     keys=("patient_id",),
-    reads={**_REGISTER_READS, **{name: _all(f"core.{name}") for name in _EPISODES_OF}},
+    reads={**_REGISTER_READS, **{name: all_of(f"core.{name}") for name in _EPISODES_OF}},
     compute=_episodes,
     only_with="core.sessions",
 )

@@ -5,7 +5,7 @@ Here: a card, a control, a page from the list of its own; the rows that a choice
 as every page asks for them. Not here: any page, the look of a card (components.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,13 @@ from transforms.facts.values import MISSING_AS_NONRESPONDER
 from transforms.schemas import MART_TABLES
 
 from .. import ids
-from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
-from ..filters import EPISODES, STRATEGY_NAMES, Chosen, chosen, settled
+from ..components import Chart, Drawn, chart_card, filled, nothing, outputs
+from ..filters import Chosen, chosen, settled
 from ..parameters import is_of
 from ..reader import Reader
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
+from .controls import FILTERS, Control, Fill, is_offered
 from .series import of_episodes, why_none
 
 # Summaries whose rows are of a study
@@ -126,84 +127,6 @@ class Card(Chart):
         return replace(drawn, selection=selection, computed_at=computed_at)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Control:
-    """A select of one name of the URL's query. `options(shown)`, `usual(shown)`: what it offers,
-    and what stands for no choice; without them others fill it, and the placeholder stands.
-    """
-
-    name: str
-    label: str
-    placeholder: str
-    width: int = 180
-    options: Callable[[Any], list] | None = None
-    usual: Callable[[Any], str | None] | None = None
-    fixed: Mapping[str, str] | None = None  # value -> label: the same on every page, for staff
-
-    def select(self) -> Component:
-        return select(
-            self.name,
-            self.label,
-            placeholder=self.placeholder,
-            width=self.width,
-            options=[
-                {"value": value, "label": label} for value, label in (self.fixed or {}).items()
-            ],
-        )
-
-    def fills(self) -> list["Fill"]:
-        id, usual = ids.control(self.name), self.usual
-        options = [Fill(id, self.options, "data")] if self.options else []
-        return options + (
-            [Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else []
-        )
-
-
-# The filters that every page of the summaries has; the shell fills them, for a callback's outputs
-# must all be there.
-FILTERS = (
-    Control(name="study", label="Study", placeholder="routine care"),
-    Control(name="arm", label="Arm", placeholder="no arm"),
-    *(
-        Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
-        for name, plural in (
-            ("clinic", "clinics"),
-            ("modality", "modalities"),
-            ("indication", "indications"),
-        )
-    ),
-)
-
-
-# Which treatment episodes outcomes are of, and what an event in between does: a reader from outside
-# sees the first under the default strategy alone
-OF_EPISODES = (
-    Control(
-        name=ids.EPISODE,
-        label="Treatment episode",
-        placeholder="first of each patient",
-        width=190,
-        fixed=EPISODES,
-    ),
-    Control(
-        name=ids.STRATEGY,
-        label="Opioid, injection, surgery, rescue",
-        placeholder="after it no response",
-        width=230,
-        fixed=STRATEGY_NAMES,
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Fill:
-    """A property of a component beside the charts, and what fills it: `value(shown)`."""
-
-    id: str
-    value: Callable[[Any], Any]
-    prop: str = "children"
-
-
 def listing(
     list_id: str, rows: Callable[[Any], list[dict]], *, mart: str, none: str
 ) -> tuple[Fill, Fill]:
@@ -226,10 +149,6 @@ def staff_only(child: Component, reader: Reader) -> Component:
     either.
     """
     return html.Div(child, style={"display": "none"} if reader.is_outside else {})
-
-
-def _is_offered(control: Control, reader: Reader) -> bool:
-    return control.fixed is None or not reader.is_outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +186,7 @@ class CardPage:
             html.P(self.lead, className="lead"),
             *([self.above(reader)] if self.above else []),
             html.Div(
-                [control.select() for control in self.bar if _is_offered(control, reader)],
+                [control.select() for control in self.bar if is_offered(control, reader)],
                 className="controls",
             ),
             dcc.Store(id=ids.shown_for(self.path)),

@@ -49,6 +49,11 @@ def why_none(
         return f"{what}: {rows['reason'].drop_nulls()[0]}."
     if is_of_few and len(choice.narrowed) > 1 and set(choice.narrowed) != {"clinic_id", "modality"}:
         return f"{what}: computed for one filter at a time, or a clinic with a modality. Clear the other filters."
+    if choice.is_of_others and len(choice.narrowed) > 1:
+        return (
+            f"{what}: of other episodes and strategies with one filter at a time; floe outcomes "
+            "computes any selection."
+        )
     if not choice.dimensions and reader.newest(("mart",)) < 0:
         return waiting(reader)
     return f"{what}: nobody in this selection yet."

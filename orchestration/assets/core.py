@@ -10,7 +10,8 @@ import polars as pl
 from ingest.inspection import raw_as_of
 from ingest.lake import Lake
 from ingest.settings import Settings
-from transforms.core import CORE, CoreStep, Query, rows
+from transforms.core import CORE
+from transforms.core_step import CoreStep, Query, rows
 from transforms.facts.masking import TELLING
 from transforms.schemas import RAW_TABLES, Table
 

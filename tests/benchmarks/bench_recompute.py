@@ -22,7 +22,8 @@ import polars as pl
 
 from ingest.lake import Lake
 from ingest.settings import Settings
-from transforms.core import CORE, rows
+from transforms.core import CORE
+from transforms.core_step import rows
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES

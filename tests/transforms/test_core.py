@@ -13,7 +13,8 @@ import pytest
 from ingest.decode import decode
 from ingest.simulate import Plan, simulate
 from tests.computed import batch_of
-from transforms.core import CORE, rows
+from transforms.core import CORE
+from transforms.core_step import rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 

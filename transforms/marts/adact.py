@@ -17,7 +17,6 @@ from ..facts.mobility_parameters import (
     PERFORMANCE_TESTS,
     WEEKLY_PARAMETERS,
     WeeklyParameter,
-    metric_of_test,
     metric_of_week,
 )
 from ..options import Cut, Options
@@ -27,6 +26,7 @@ from ..rules.exposure import of_patients
 from ..rules.studies import BASELINE_DAYS, of_studies, planned_visits
 from ..schemas import MART_TABLES, TIMESTAMP
 from ..statistics.reliable_change import change_class
+from .adact_tests import OF_EPISODE, performance_tests_of, subjects_of
 from .strata import subject
 
 TABLE = MART_TABLES["adact"]
@@ -41,7 +41,6 @@ INPUTS = (
     "mart.subject_episodes",
 )
 _BY = ["STUDYID", "USUBJID", "APERIOD", "PARAMCD"]
-_OF_EPISODE = ("APERIOD", "DAY1DT", "TRTSDTM", "FRSTEPFL", "LASTEPFL")
 _WITHOUT_ZERO = [p.code for p in WEEKLY_PARAMETERS if not p.has_zero]
 _OF_DAY = (
     "patient_id",
@@ -85,7 +84,8 @@ def compute(
         for p in WEEKLY_PARAMETERS
     ]
     rows = pl.concat(
-        [*weeks, _tests(tests, adsl=adsl, subject_episodes=subject_episodes)], how="diagonal"
+        [*weeks, performance_tests_of(tests, adsl=adsl, subject_episodes=subject_episodes)],
+        how="diagonal",
     )
     if rows.is_empty():
         return TABLE.empty()
@@ -104,10 +104,6 @@ def compute(
 def _version() -> pl.Expr:
     versions = {m.id: m.version for m in METRICS.values()}
     return pl.col("METRICID").replace_strict(versions, return_dtype=pl.String)
-
-
-def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.select("STUDYID", "USUBJID", "SITEID", "VISITPLN", timezone="TIMEZONE")
 
 
 # --- weeks --------------------------------------------------------------------------------------
@@ -150,7 +146,7 @@ def _weeks(
         "STUDYID",
         "USUBJID",
         "SITEID",
-        *_OF_EPISODE,
+        *OF_EPISODE,
         "VISITPLN",
         "WEEKSTDT",
         "ADT",
@@ -177,9 +173,9 @@ def _weeks(
 
 def _in_episodes(adsl: pl.DataFrame, subject_episodes: pl.DataFrame) -> pl.DataFrame:
     """A row a subject and episode, named `subject`, with what its weeks need."""
-    own = subject_episodes.select("STUDYID", "USUBJID", *_OF_EPISODE, "CRSENDT", "WINENDT")
+    own = subject_episodes.select("STUDYID", "USUBJID", *OF_EPISODE, "CRSENDT", "WINENDT")
     return (
-        _subjects(adsl)
+        subjects_of(adsl)
         .join(own, on=["STUDYID", "USUBJID"])
         .with_columns(subject=subject(period="APERIOD"))
     )
@@ -205,63 +201,6 @@ def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     clinic.
     """
     return local_time.with_cut_day(rows, cut=cut).filter(pl.col("ADT") < pl.col("cut_on"))
-
-
-# --- tests --------------------------------------------------------------------------------------
-
-
-def _tests(
-    tests: pl.DataFrame, *, adsl: pl.DataFrame, subject_episodes: pl.DataFrame
-) -> pl.DataFrame:
-    """A row a study and performance test of the contract's list, on the day of the clinic where it
-    was done.
-    """
-    rows = local_time.with_local_day(
-        tests.join(_known_tests(), on="test"), at="performed_at", into="ADT"
-    )
-    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename(
-        {"patient_id": "USUBJID"}
-    )
-    rows = rows.join(_subjects(adsl).drop("timezone"), on=["STUDYID", "USUBJID"])
-    rows = with_episode(rows, subject_episodes, day="ADT")
-    return rows.select(
-        "STUDYID",
-        "USUBJID",
-        "SITEID",
-        *_OF_EPISODE,
-        "is_in_episode",
-        "days_after_course",
-        "VISITPLN",
-        "ADT",
-        "PARAMCD",
-        "PARAM",
-        "AVALU",
-        "METRICID",
-        "MDC",
-        AVAL="value",
-        ADTM="performed_at",
-        EVENTID="event_id",
-        _tie="event_id",
-        reason=pl.when(pl.col("value").is_null()).then(pl.lit("not done")),
-        ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
-        is_before_treatment=(pl.col("performed_at") < pl.col("TRTSDTM")).fill_null(True),
-    )
-
-
-def _known_tests() -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {
-                "test": t.test,
-                "PARAMCD": t.code,
-                "PARAM": t.title,
-                "AVALU": t.unit,
-                "METRICID": metric_of_test(t.code),
-                "MDC": float(t.change),
-            }
-            for t in PERFORMANCE_TESTS
-        ]
-    )
 
 
 # --- change -------------------------------------------------------------------------------------

@@ -29,9 +29,10 @@ from ..schemas.mart import CELL_DIMENSIONS
 from . import cohort_care, cohort_sessions, cohort_visits
 from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
+from .cohort_responses import Units
 from .patient_outcomes import lasting_response
 from .stamp import stamped
-from .strata import COMBINATIONS, PAIRS, by_strata, of_episodes, per_subject
+from .strata import COMBINATIONS, ONE_FILTER, by_strata, of_episodes, per_subject
 from .visit_values import due_of, judgements_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
@@ -52,7 +53,11 @@ _DEFAULTS = {name: estimand.default for name, estimand in ESTIMANDS.items()}
 Combinations = Sequence[tuple[str, ...]]
 # Choice of episodes -> the combinations of dimensions that are stored, and those of every strategy
 Wanted = Mapping[str, tuple[Combinations, Combinations]]
-STORED: Wanted = {FIRST: (COMBINATIONS, PAIRS), LATEST: (PAIRS, PAIRS), ALL: (PAIRS, PAIRS)}
+STORED: Wanted = {
+    FIRST: (COMBINATIONS, ONE_FILTER),
+    LATEST: (ONE_FILTER, ONE_FILTER),
+    ALL: (ONE_FILTER, ONE_FILTER),
+}
 _DEFINED = pl.DataFrame(
     [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
     schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
@@ -119,7 +124,7 @@ def _of_visits(
     cut: Cut,
 ) -> list[pl.DataFrame]:
     people = with_first_event(people, care)
-    units = cohort_visits.Units(
+    units = Units(
         episode=episode,
         people=people,
         due=due_of(people, cut=cut),

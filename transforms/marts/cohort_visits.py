@@ -12,13 +12,12 @@ of an assessment before that day stands for the visits from then on; without one
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
 from ..facts.catalogue import STATISTICS, Metric
 from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
-from ..facts.responses import CRITERIA, POPULATIONS, RESPONDER_RULES
+from ..facts.responses import POPULATIONS, RESPONDER_RULES
 from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import windows
@@ -26,30 +25,13 @@ from ..rules.regression_to_mean import rtm_columns
 from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import repeated
 from .cohort_estimates import as_mean, as_proportion
+from .cohort_responses import RULES, UNIT, WITHOUT_BASELINE, Units, candidates_of, under
 from .strata import COUNTS_ONCE, by_strata
 from .visit_values import asked_of, expected_of
 
 _STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
-_UNIT = ["USUBJID", "PARAMCD", "AVISIT"]
-_RULES = {name: f"CRIT{k}FL" for k, name in enumerate(CRITERIA, 1)}
 _RESPONSES = tuple(rule.name for rule in RESPONDER_RULES.values() if not rule.is_worsening)
-_WITHOUT_BASELINE = ("PGIC",)  # judged without one: whoever is asked can be
-
-
-@dataclass(frozen=True, kw_only=True)
-class Units:
-    """What the counts of one choice of episodes are made from.
-
-    `people`, `due`: of visit_values, `people` with `event_on`, the day of the first intercurrent
-    event; `values`: of visit_values.values_of; `judged`: all judged assessments, with `ADT`.
-    """
-
-    episode: str
-    people: pl.DataFrame
-    due: pl.DataFrame
-    values: pl.DataFrame
-    judged: pl.DataFrame
 
 
 def rows(
@@ -67,7 +49,7 @@ def rows(
     ]
     worse = _proportion(_with_clusters(cells, units, "WORSE", over=over), "WORSE", COMPLETERS)
     parts = [part.with_columns(strategy=pl.lit(TREATMENT_POLICY)) for part in (*means, worse)]
-    candidates = _candidates(units, asked)
+    candidates = candidates_of(units, asked)
     for strategy in STRATEGIES:
         combinations = over if strategy == COMPOSITE else few
         parts += _responses(cells, candidates, strategy, units=units, over=combinations)
@@ -116,7 +98,7 @@ def _seen(units: Units) -> pl.DataFrame:
     sum depends on it.
     """
     closed = units.due.filter("is_due")
-    return units.values.join(closed, on=["USUBJID", "AVISIT"]).sort(_UNIT)
+    return units.values.join(closed, on=["USUBJID", "AVISIT"]).sort(UNIT)
 
 
 def _base_counts() -> dict[str, pl.Expr]:
@@ -137,7 +119,7 @@ def _value_counts() -> dict[str, pl.Expr]:
             f"{name}_sd": value.std(),
             **_day_of(name, value),
         }
-    return counts | _rule_counts("WORSE", pl.col(_RULES["WORSE"]))
+    return counts | _rule_counts("WORSE", pl.col(RULES["WORSE"]))
 
 
 def _rule_counts(name: str, flag: pl.Expr) -> dict[str, pl.Expr]:
@@ -164,7 +146,7 @@ def _with_clusters(
         return cells
     value = {"mean": pl.col("AVAL"), "change": pl.col("CHG")}.get(name)
     if value is None:
-        flag = pl.col(_RULES[name])
+        flag = pl.col(RULES[name])
         value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
     return _with_sums(cells, _seen(units).with_columns(_value=value), over=over)
 
@@ -185,22 +167,7 @@ def _with_sums(
     return cells.join(sums, on=_CELL, how="left", nulls_equal=True)
 
 
-# --- responders ---------------------------------------------------------------------------------
-
-
-def _candidates(units: Units, asked: pl.DataFrame) -> pl.DataFrame:
-    """A row a unit, parameter and visit that is due and asked for and whose baseline allows a rule,
-    or that needs none; with its judgements where there are any.
-    """
-    columns = [*_UNIT, *_RULES.values(), "ADT", "ADY"]
-    based = expected_of(units.values, units.due, asked).filter("can_improve")
-    asked_alone = units.due.filter("is_due").join(
-        asked.filter(pl.col("PARAMCD").is_in(_WITHOUT_BASELINE)),
-        on=["STUDYID", "clinic_id", "AVISIT"],
-    )
-    based = based.filter(~pl.col("PARAMCD").is_in(_WITHOUT_BASELINE))
-    due = pl.concat([based.select(asked_alone.columns), asked_alone])
-    return due.join(units.values.select(columns), on=_UNIT, how="left").sort(_UNIT)
+# --- responders ------------------------------------------------------------------------------------
 
 
 def _responses(
@@ -214,7 +181,7 @@ def _responses(
     """The shares of responders under a strategy, a frame a rule and population."""
     parts = []
     for name in _RESPONSES:
-        judged = _under(candidates, strategy, name=name, judged=units.judged)
+        judged = under(candidates, strategy, name=name, judged=units.judged)
         flag = pl.col("_flag")
         counts = by_strata(
             judged,
@@ -240,43 +207,6 @@ def _is_over(*, combinations: Sequence[tuple[str, ...]]) -> pl.Expr:
     return pl.col("strata").list.join(",").is_in([",".join(c) for c in combinations])
 
 
-def _under(
-    candidates: pl.DataFrame, strategy: str, *, name: str, judged: pl.DataFrame
-) -> pl.DataFrame:
-    """The candidates with `_flag`, the judgement of the rule under the strategy, and `_is_decided`:
-    an intercurrent event decided it.
-    """
-    flag = pl.col(_RULES[name])
-    seen_on = pl.when(flag.is_not_null()).then("ADT")
-    is_after = (pl.col("event_on") <= pl.coalesce(seen_on, "target_on")).fill_null(False)
-    if strategy == TREATMENT_POLICY:
-        return candidates.with_columns(_flag=flag, _is_decided=pl.lit(False))
-    if strategy == COMPOSITE:
-        after = pl.lit("N")
-    else:
-        candidates = _with_last_before(candidates, judged, column=_RULES[name])
-        after = pl.col("_before")
-    return candidates.with_columns(
-        _flag=pl.when(is_after).then(after).otherwise(flag), _is_decided=is_after
-    )
-
-
-def _with_last_before(
-    candidates: pl.DataFrame, judged: pl.DataFrame, *, column: str
-) -> pl.DataFrame:
-    """The candidates with `_before`: the last judgement of the rule before the event."""
-    events = candidates.select("USUBJID", "PARAMCD", "event_on").drop_nulls().unique()
-    before = (
-        judged.drop_nulls(column)
-        .join(events, on=["USUBJID", "PARAMCD"])
-        .filter(pl.col("ADT") < pl.col("event_on"))
-        .sort("USUBJID", "PARAMCD", "ADTM", "EVENTID")
-        .group_by("USUBJID", "PARAMCD", maintain_order=True)
-        .agg(_before=pl.col(column).last())
-    )
-    return candidates.join(before, on=["USUBJID", "PARAMCD"], how="left", maintain_order="left")
-
-
 # --- estimates ----------------------------------------------------------------------------------
 
 
@@ -294,7 +224,7 @@ def _mean(cells: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def _proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:
     judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
-    needs_none = pl.col("PARAMCD").is_in(_WITHOUT_BASELINE)
+    needs_none = pl.col("PARAMCD").is_in(WITHOUT_BASELINE)
     n_judged = pl.when(needs_none).then("n_asked").otherwise(judged)
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=n_judged)
     counted = pl.col("n_evaluable")

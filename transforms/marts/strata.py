@@ -28,6 +28,8 @@ COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 PAIRS = tuple(c for c in COMBINATIONS if len(c) <= 2)
+# The whole, each dimension, and each within a study's arm: what a page shows with one filter
+ONE_FILTER = tuple(c for c in PAIRS if len(c) < 2 or STUDY_ARM in c)
 
 # For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a
 # clinic; all of that with study and arm too

@@ -10,16 +10,12 @@ these are unnested and resolved sample by sample. All others are split at local 
 as lists.
 """
 
-import polars as pl
-
 from ..facts.measurements import CADENCE_BANDS_SPM, DAY_VALUES, DayValue
-from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies, merge_map
+from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies
 from ..records.retractions import retracted
-from ..rules.local_time import clocks
 from ..schemas.core import ACTIVITY_DAYS
-from .wearable_day import day_sql, midnight_us_sql, with_zones, zone_sql
+from .wearable_day import day_sql, midnight_us_sql, zone_sql
 
-PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone", "moves")
 _MAX_SPAN_S = 366 * 86_400
 
 # Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at
@@ -271,34 +267,3 @@ ACTIVITY_DAYS_SQL = f"""
 WITH {", ".join((_EVENTS, _ENTANGLED, _PIECES, _SAMPLES, _PARTS, _MINUTES, _CADENCE, _DAYS))}
 SELECT {", ".join(_COLUMNS)} FROM measured
 """
-
-
-def people(
-    patients: pl.DataFrame,
-    clinics: pl.DataFrame,
-    patient_status: pl.DataFrame,
-    exact: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Every id under which a known patient was recorded, what it became, and whose clock it has.
-
-    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone` and
-    `moves` (wearable_day.py); a zone is null where the clinic is not known yet. Readings of a
-    patient who is not in it are left out until the patient is known. For some patients only, keep
-    their rows of it. `exact` (of `series_things.wearers`) are ids that stand for several patients
-    or devices: there device and source (else null: any) say whose series it is, and `device_as`
-    what the device is.
-    """
-    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
-    zones = with_zones(patients.select("patient_id"), whose)
-    own = zones.select("timezone", "moves", recorded_id="patient_id", patient_id="patient_id")
-    merges = merge_map(patient_status).filter(~pl.col("is_cycle"))
-    merged = merges.join(zones, left_on="merged_into", right_on="patient_id").select(
-        "timezone", "moves", recorded_id="patient_id", patient_id="merged_into"
-    )
-    anyone = pl.concat([merged, own.join(merged, on="recorded_id", how="anti")]).with_columns(
-        pl.lit(None, dtype=pl.String).alias(c) for c in ("of_device", "of_source", "device_as")
-    )
-    if exact is not None:
-        apart = exact.join(zones, on="patient_id").select(anyone.columns)
-        anyone = pl.concat([anyone.join(exact, on="recorded_id", how="anti"), apart])
-    return anyone.select(PEOPLE).sort("recorded_id", "of_device", "of_source", nulls_last=False)

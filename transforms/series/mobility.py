@@ -144,7 +144,7 @@ def aggregate(bouts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def walking_days(
     *, walking_bouts: pl.DataFrame, people: pl.DataFrame, options: Options
 ) -> pl.DataFrame:
-    """core.walking_days from core.walking_bouts and `activity.people`; a bout counts to the day of
+    """core.walking_days from core.walking_bouts and `wearers.people`; a bout counts to the day of
     its start.
 
     The day is that of wearable_day.py; a bout of which it is not known, or of a patient not known

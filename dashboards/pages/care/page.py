@@ -12,7 +12,8 @@ from ...filters import Chosen
 from ...reader import Reader
 from ...theme import Look
 from .. import cards
-from ..cards import FILTERS, OF_EPISODES, Card, CardPage, Control, Fill
+from ..cards import Card, CardPage
+from ..controls import FILTERS, OF_EPISODES, Control, Fill
 from ..survival_charts import survival_card
 from . import charts, life_charts
 

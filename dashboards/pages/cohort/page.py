@@ -17,7 +17,8 @@ from ...parameters import parameter_options
 from ...reader import Reader
 from ...tables import WRAPPED, grid
 from ...theme import Look
-from ..cards import FILTERS, OF_EPISODES, Card, CardPage, Control, Fill, listing
+from ..cards import Card, CardPage, listing
+from ..controls import FILTERS, OF_EPISODES, Control, Fill
 from . import arm_charts, change_charts, charts, responder_charts
 from .episodes import sentences
 from .shown import Shown

@@ -17,7 +17,8 @@ from ...parameters import parameter_options
 from ...reader import Reader
 from ...theme import Look
 from .. import cards
-from ..cards import FILTERS, Card, CardPage, Control, Fill
+from ..cards import Card, CardPage
+from ..controls import FILTERS, Control, Fill
 from ..series import in_series
 from ..survival_charts import median_limits, survival_card
 from . import charts, coming_back, course_charts

@@ -18,7 +18,8 @@ from ...figures.patient import story
 from ...reader import Reader
 from ...tables import WRAPPED, grid
 from ...theme import Look
-from ..cards import Card, CardPage, Control, Fill, listing, staff_only
+from ..cards import Card, CardPage, listing, staff_only
+from ..controls import Control, Fill
 from .episodes import episodes_of
 from .facts import facts_of, outcomes, records_table
 from .shown import Shown

@@ -16,7 +16,8 @@ from ...components import panel, side_by_side
 from ...reader import Reader
 from ...tables import grid
 from ..alerts import page as alerts
-from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
+from ..cards import Card, CardPage, listing, staff_only
+from ..controls import FILTERS, Control, Fill
 from ..devices import device_events
 from ..records import OF_EVERY_STUDY
 from ..survival_charts import survival_card

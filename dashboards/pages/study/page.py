@@ -16,8 +16,9 @@ from ...reader import Reader
 from ...theme import Look
 from .. import cards
 from ..base import STAFF_ONLY, waiting
-from ..cards import Card, CardPage, Fill, staff_only
+from ..cards import Card, CardPage, staff_only
 from ..cohort import arm_charts
+from ..controls import Fill
 from . import diagram, plan
 
 PATH = "/study"

@@ -20,7 +20,8 @@ from ...reader import Reader
 from ...tables import WRAPPED, grid, table_of
 from ...theme import Look
 from .. import cards
-from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
+from ..cards import Card, CardPage, listing, staff_only
+from ..controls import FILTERS, Control, Fill
 from ..durability.charts import parameters, usual_visit, visits
 from ..records import OF_EVERY_STUDY, of_selection
 from ..series import of_episodes

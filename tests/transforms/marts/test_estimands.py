@@ -250,7 +250,7 @@ def test_who_has_one_episode_is_the_same_in_each_choice():
 @pytest.mark.parametrize("episode", [FIRST, LATEST, ALL])
 @pytest.mark.parametrize(
     "stratum",
-    [{}, {"clinic_id": "c"}, {"study_id": "ROUTINE"}, {"clinic_id": "c", "modality": "local"}],
+    [{}, {"clinic_id": "c"}, {"study_id": "ROUTINE"}, {"study_id": "ROUTINE", "modality": "local"}],
 )
 def test_what_is_asked_for_is_what_is_stored(episode, stratum):
     """Of strata and episodes that are stored, row for row; the default strategies."""

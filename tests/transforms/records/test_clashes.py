@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from transforms.core import CORE, rows
+from transforms.core import CORE
+from transforms.core_step import rows
 from transforms.options import Options
 from transforms.records.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.schemas import CORE_TABLES, RAW_TABLES

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from transforms.facts.measurements import CADENCE_BANDS_SPM
 from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
-from transforms.series.activity import ACTIVITY_DAYS_SQL, people
-from transforms.series.activity import PEOPLE as PEOPLE_COLUMNS
+from transforms.series.activity import ACTIVITY_DAYS_SQL
 from transforms.series.wearable_day import MOVES
+from transforms.series.wearers import PEOPLE as PEOPLE_COLUMNS
+from transforms.series.wearers import people
 
 READINGS, RETRACTIONS = RAW_TABLES["readings"], CORE_TABLES["retractions"]
 DATA = Path(__file__).parents[4] / "shared" / "data"

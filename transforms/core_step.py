@@ -1,0 +1,84 @@
+"""One step of core: a table, what it reads, and how its rows come of that, whole or for some keys.
+
+Here: `CoreStep` and `rows`, which computes one with whatever runs SQL. Not here: the steps that
+there are (core.py).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from .options import Options
+from .schemas import Table
+
+Frames = dict[str, pl.DataFrame]
+Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options
+Query = Callable[..., pl.DataFrame]  # a statement, and frames that it sees by name
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreStep:
+    """One table of core. `inputs` are full names. `keys` are the columns by which a part is
+    recomputed, () = never.
+
+    `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where
+    the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
+    does, run in the lake with the relations that `relations(frames, options)` gives, for at most
+    `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
+    has none.
+    """
+
+    table: Table
+    inputs: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    reads: dict[str, Read]
+    keyed_reads: dict[str, str] = field(default_factory=dict)
+    compute: Callable[[Frames, Options], pl.DataFrame] | None = None
+    sql: str | None = None
+    relations: Callable[[Frames, Options], Frames] | None = None
+    batch: int | None = None
+    only_with: str | None = None
+
+
+def rows(
+    step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the
+    lake.
+    """
+    reads = {name: read(options) if callable(read) else read for name, read in step.reads.items()}
+    frames = {
+        name: query(sql)
+        for name, sql in reads.items()
+        if keys is None or name not in step.keyed_reads
+    }
+    if keys is not None:
+        frames |= {name: query(sql, keys=keys.unique()) for name, sql in step.keyed_reads.items()}
+    if step.compute is not None:
+        return _of_keys(step.compute(frames, options), keys)
+    parts = [
+        query(step.sql, **relations)
+        for relations in _batches(step, step.relations(frames, options), keys=keys)
+    ]
+    return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
+
+
+def _of_keys(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
+    if keys is None:
+        return frame
+    return frame.join(keys, on=keys.columns, how="semi")
+
+
+def _batches(step: CoreStep, relations: Frames, *, keys: pl.DataFrame | None) -> Iterator[Frames]:
+    """The relations, each cut to some of the keys at a time: together they hold every key once."""
+    [(name, frame)] = relations.items()
+    frame = _of_keys(frame, keys)
+    wanted = frame.select(step.keys).unique().sort(step.keys)
+    for part in wanted.iter_slices(step.batch or max(1, wanted.height)):
+        yield {name: frame.join(part, on=list(step.keys), how="semi")}
+
+
+def all_of(full_name: str) -> str:
+    schema, name = full_name.split(".")
+    return f'SELECT * FROM {schema}."{name}"'
