@@ -8,8 +8,8 @@ whether it counts (fhir_observation.py).
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from transforms.facts.instruments import INSTRUMENTS
 from transforms.facts.measurements import METRICS
-from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.facts.vocabulary import (
     LOINC_SYSTEMS,
     PAIN_ANSWERS,
@@ -123,7 +123,7 @@ def _rating(
     if end is not None and end.at != start.at:
         return None, "found a Period, expected a moment: it is pain at a point in time"
     instrument, item = concept.item
-    low, high = INSTRUMENTS[instrument][item]
+    low, high = INSTRUMENTS[instrument].items[item]
     value = None if observation.status == IN_ERROR else _answer(observation, concept)
     if isinstance(value, str):
         return None, value

@@ -3,7 +3,7 @@ impression (PGIC).
 
 Here: the cut of the change's ROC curve against the PGIC, in one group of patients or in many cells
 at once, and the area's interval. Not here: important changes taken from publications
-(`instruments.parameters`), responder rules (`pain`), change beyond measurement error
+(`facts.parameters`), responder rules (`pain`), change beyond measurement error
 (`reliable_change`), strata and visits (`marts.important_change`).
 
 Sources: Youden 1950 Cancer 3:32 (the cut); Hanley & McNeil 1982 Radiology 143:29 (the area, ties
