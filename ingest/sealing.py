@@ -198,8 +198,8 @@ def _fields(row: dict, told: list[str]) -> bytes | None:
     return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 
 
-def _about(names: Iterable[str]) -> list[bytes]:
-    return [name.encode() for name in names]
+def _about(names: Iterable[str | None]) -> list[bytes]:
+    return [(name or "").encode() for name in names]
 
 
 def _name(key: bytes) -> bytes:

@@ -87,7 +87,12 @@ def _marts(lake: Lake, *, cut: Cut) -> dict[str, pl.DataFrame]:
             f"found {', '.join(stale)} computed from another data cut than the rest, a release is of one: "
             "floe materialize --full, then try again"
         )
-    return marts
+    return {name: _released_rows(name, rows) for name, rows in marts.items()}
+
+
+def _released_rows(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    is_released = MARTS[name].is_released
+    return rows if is_released is None else rows.filter(is_released())
 
 
 def _stored(

@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from transforms.statistics import log_rank, models, rate_ratios, risk_tables
+from transforms.statistics import gray, log_rank, models, rate_ratios, risk_tables
 from transforms.statistics.baseline_covariates import adjustment
 
 LEVEL = 0.05
@@ -40,7 +40,7 @@ def run(n_runs: int, seed: int, *, n_slow_runs: int | None = None) -> Iterator[d
 
     The model of all visits has a tenth of those.
     """
-    parts = (rate_ratio_rows, risk_rows, ancova_rows, mmrm_rows, log_rank_rows)
+    parts = (rate_ratio_rows, risk_rows, ancova_rows, mmrm_rows, log_rank_rows, gray_rows)
     seeds = np.random.SeedSequence(seed).spawn(len(parts))
     for part, own in zip(parts, seeds, strict=True):
         runs = n_runs if part is rate_ratio_rows or n_slow_runs is None else n_slow_runs
@@ -251,6 +251,32 @@ def _rejected_log_rank(arms, days, rng) -> bool:
         }
     )
     p = log_rank.log_rank(frame, "days", "event", "arm").p_value
+    return p is not None and p < LEVEL
+
+
+def gray_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
+    """competing_risks: gray_p_value. Exponential times in days to one of two events, censored at a
+    uniform time.
+    """
+    for arms in ((20, 20), (20, 80)):
+        rejected = sum(_rejected_gray(arms, rng) for _ in range(n_runs))
+        setting = f"{arms[0]} v {arms[1]} patients, two events in 120 and 400 days on average, followed for up to 365"
+        yield _row("competing_risks.gray_p_value", setting, rejected, n_runs)
+
+
+def _rejected_gray(arms, rng) -> bool:
+    first, second = (rng.exponential(days, sum(arms)) for days in (120, 400))
+    end = rng.uniform(30, 365, sum(arms))
+    time = np.minimum(first, second)
+    cause = np.where(first < second, "back", "surgery")
+    frame = pl.DataFrame(
+        {
+            "days": np.minimum(time, end),
+            "event": pl.Series(np.where(time <= end, cause, "")).replace("", None),
+            "arm": ["cold"] * arms[0] + ["control"] * arms[1],
+        }
+    )
+    p = gray.gray_test(frame, "days", "event", "arm", of="back").p_value
     return p is not None and p < LEVEL
 
 

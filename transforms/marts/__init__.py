@@ -57,7 +57,8 @@ class Mart:
     A mart of patients: `compute(keys, *, <inputs>, options, cut)`; `keys` is a frame of
     `patient_id`, None = all. A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a
     function of whole marts. One that readers from outside the clinic may see, and that counts
-    people, says how in `cells`: `is_suppressed` and releases come of it.
+    people, says how in `cells`: `is_suppressed` and releases come of it. `is_released`: the rows that
+    a release may hold, None = all.
     """
 
     table: Table
@@ -65,11 +66,19 @@ class Mart:
     compute: Callable[..., pl.DataFrame]
     is_summary: bool = False
     cells: Callable[[Options], Cells] | None = None
+    is_released: Callable[[], pl.Expr] | None = None
 
 
 def _counting(module: ModuleType) -> Mart:
     """A summary that counts people, of its module."""
-    return Mart(module.TABLE, module.INPUTS, module.compute, is_summary=True, cells=module.cells)
+    return Mart(
+        module.TABLE,
+        module.INPUTS,
+        module.compute,
+        is_summary=True,
+        cells=module.cells,
+        is_released=getattr(module, "is_released", None),
+    )
 
 
 MARTS: dict[str, Mart] = {

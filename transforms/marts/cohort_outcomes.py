@@ -100,13 +100,11 @@ def compute(
     parts += cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
     most, least = (max((pair[k] for pair in wanted.values()), key=len) for k in (0, 1))
-    frame = pl.concat(
-        [
-            with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW, over=most),
-            with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=least),
-        ]
-    )
-    frame = frame.with_columns(cells(options).suppressed(frame))
+    usual = with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW, over=most)
+    others = with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=least)
+    usual = usual.with_columns(cells(options).suppressed(usual))
+    # beside the first episode under the default strategy each would tell how many differ
+    frame = pl.concat([usual, others.with_columns(is_suppressed=pl.lit(True))])
     order = [*TABLE.key[:6], "visit_day", "population", "episode", "strategy"]
     return TABLE.conform(stamped(frame, cut=cut)).sort(order)
 
@@ -164,25 +162,21 @@ def cells(options: Options) -> disclosure.Cells:
         dimensions=CELL_DIMENSIONS,
         by=["metric_id", "visit", "episode", "strategy"],
         min_cell=options.min_cell,
-        widened=_or_asked_for,
     )
 
 
 # --- metrics of a patient's whole course --------------------------------------------------------
 
 
+def is_released() -> pl.Expr:
+    """Rows that a release may hold: no other choice of episodes and strategies."""
+    return ~_is_asked_for()
+
+
 def _is_asked_for() -> pl.Expr:
     """Rows of another choice than the first episode under the default strategy."""
     default = pl.col("statistic").replace_strict(_DEFAULTS, default=None, return_dtype=pl.String)
     return ((pl.col("episode") != FIRST) | (pl.col("strategy") != default)).fill_null(False)
-
-
-def _or_asked_for(frame: pl.DataFrame) -> pl.Series:
-    """Marks, and every row of another choice than the first episode under the default strategy:
-    beside it each would tell how many differ.
-    """
-    marked = pl.col("is_suppressed") | _is_asked_for()
-    return frame.select(is_suppressed=marked)["is_suppressed"]
 
 
 def _whole_course(
