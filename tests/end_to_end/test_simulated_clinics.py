@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 from orchestration.proving import verify_lake
 from transforms.facts.limits import LIMITS
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.schemas.raw import REJECTS
 
 # What says where and when something landed or was computed, which a second run may do elsewhere and
 # later
@@ -84,7 +85,8 @@ def test_all_that_was_sent_is_accounted_for(clinics, sent):
 def test_rejects_are_the_broken_records(clinics, sent):
     """The rejects equal the broken records one by one: topic, key, bytes, reason, field."""
     with clinics.lake() as lake:
-        rejects = lake.table("raw.rejects", ("kafka_topic", "key", "value", "reason", "field"))
+        rejects = lake.opened(REJECTS, lake.table(REJECTS.full_name))  # what tells an arm is sealed
+    rejects = rejects.select("kafka_topic", "key", "value", "reason", "field")
     broken = Counter((b.topic, b.key, b.value, b.reason, b.field) for b in sent.truth.broken)
     assert Counter(rejects.iter_rows()) == broken
     assert len({reason for *_, reason, _ in broken}) >= 10
