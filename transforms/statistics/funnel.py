@@ -190,9 +190,9 @@ def binomial_tails(x: np.ndarray, n: np.ndarray, p: float) -> tuple[np.ndarray, 
 
 def poisson_tails(o: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """P(X <= o) and P(X >= o)."""
-    return special.pdtr(o, mean), np.where(
-        o > 0, special.pdtrc(np.maximum(o - 1, 0), mean), 0 * o + 1
-    )
+    below = special.pdtr(o, mean)
+    above = np.where(o > 0, special.pdtrc(np.maximum(o - 1, 0), mean), 0 * o + 1)
+    return below, above
 
 
 def _poisson_quantile(q: float, mean: np.ndarray) -> np.ndarray:
