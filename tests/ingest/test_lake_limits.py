@@ -4,8 +4,10 @@ Here: the limits of `Lake.answer`. Not here: what a statement may name (test_lak
 the verb ends (tests/faults/test_sql_ends.py).
 """
 
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,14 +93,21 @@ def test_after_a_statement_the_process_may_take_what_it_could(limited):
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
-def test_time_between_rows_does_not_count():
+def test_time_between_rows_does_not_count(monkeypatch):
     """Whoever reads page by page takes the time that reading takes; the parts' own time adds up."""
-    clock = Clock(0.6, interrupt=lambda: None, abandon=None)
+    now_s, stop = 0.0, threading.Event()
+    monkeypatch.setattr(lake_limits, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def pass_time(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    clock = Clock(60, interrupt=stop.set, abandon=None)
     for _ in range(2):
-        clock.run(lambda: time.sleep(0.2))
-        time.sleep(0.4)
+        clock.run(lambda: pass_time(29.95))
+        pass_time(1000)
     with pytest.raises(TooLong):
-        clock.run(lambda: time.sleep(0.6))
+        clock.run(stop.wait)
 
 
 def test_a_part_that_no_interrupt_reaches(monkeypatch):

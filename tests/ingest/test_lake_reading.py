@@ -26,7 +26,7 @@ from ingest.lake_reading import (
     OPEN_VIEWS,
 )
 from ingest.settings import Settings
-from transforms.errors import UsageError
+from transforms.errors import FloeError, UsageError
 from transforms.schemas.views import VIEWS
 
 ROOT = Path(__file__).parents[2]
@@ -467,6 +467,9 @@ WRAPPERS = [
 ]
 
 
+_NOT_PLANNED = "the lake answered: INTERNAL Error: Failed to bind column reference"
+
+
 def _odd_case(text: str, bits: int) -> str:
     """Every second letter or so in the other case, but in quotes, where case is meaning."""
     parts = re.split(r"""('[^']*'|"[^"]*")""", text)
@@ -498,9 +501,28 @@ def test_wrapped(answered, forbidden, wrappers, bits, beginning):
             core = wrapper.format(core)
         return _odd_case(beginning.format(core), bits)
 
-    answered(wrapped(HARMLESS))
+    try:
+        answered(wrapped(HARMLESS))
+    except FloeError as error:  # some wrappings in each other are more than DuckDB can plan
+        if not re.match(_NOT_PLANNED, str(error)):
+            raise
     with pytest.raises(UsageError, match="holds the keys of its files"):
         answered(wrapped(forbidden))
+
+
+def test_what_duckdb_can_not_plan_harms_nobody_else(answered):
+    """A defect of its planner is told in one line, and the next statement is answered."""
+    lateral = "(SELECT * FROM (SELECT 1 AS i) AS t, LATERAL (SELECT i FROM {}))"
+    recursive = (
+        "(WITH RECURSIVE c AS "
+        "(SELECT 1 AS i UNION ALL SELECT c.i + 1 FROM c, {} AS o WHERE c.i < 2) FROM c)"
+    )
+    statement = HARMLESS
+    for wrapper in (lateral, recursive, '(SELECT 1 AS "range" FROM {})', lateral):
+        statement = wrapper.format(statement)
+    with pytest.raises(FloeError, match=_NOT_PLANNED + r".*$"):
+        answered("FROM " + statement)
+    assert answered("SELECT 1") == [(1,)]
 
 
 # --- the list -----------------------------------------------------------------------------------
