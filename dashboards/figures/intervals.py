@@ -6,6 +6,7 @@ is the caller's (clinics by name: never a ranking).
 """
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import plotly.graph_objects as go
 import polars as pl
@@ -13,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from ..theme import SYMBOLS, Look
 
+_LINE = 36  # characters of a line beside a mark
 _TEXT_SHARE = 0.3  # of a panel's width, for the counts at its right
 _DODGE = 0.3
 
@@ -152,6 +154,11 @@ def _draw(
         )
 
 
+def _lines(text: str) -> str:
+    """A sentence over several lines, for beside a mark; what has its lines keeps them."""
+    return "<br>".join(line for part in text.split("<br>") for line in wrap(part, _LINE))
+
+
 def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:
     """Annotations: the panel's title above it, at its right each row's text. Set in one call: one
     by one is slow.
@@ -161,7 +168,7 @@ def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:
     texts = [
         beside
         | {
-            "text": row[panel.text] or "",
+            "text": _lines(row[panel.text] or ""),
             "x": 1,
             "xshift": 8,
             "y": row["place"],

@@ -1,5 +1,6 @@
 """Figures are pure: what is in the frame is what is drawn, nulls are gaps, zero is not nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -115,6 +116,16 @@ def test_no_event_is_hollow_and_has_its_upper_limit():
     marks = interval_panels(rates(), panels=(PANEL,), of=LIGHT).data[0]
     assert list(marks.marker.symbol) == ["circle", "circle-open"]
     assert marks.error_x.array[1] == 3.7
+
+
+def test_a_long_reason_stands_in_several_lines():
+    """Beside a mark nothing is cut at the picture's edge."""
+    reason = "the data can't tell the groups from each other, nor from whoever is not known"
+    rows = rates().with_columns(text=pl.lit(reason))
+    figure = interval_panels(rows, panels=(replace(PANEL, text="text"),), of=LIGHT)
+    lines = figure.layout.annotations[0].text.split("<br>")
+    assert " ".join(lines) == reason
+    assert max(map(len, lines)) <= 36
 
 
 def test_counts_stand_beside_every_row():

@@ -4,6 +4,7 @@ Here: a record a visit, proposals of this project. Not here: which record counts
 (rules/windows.py), what a study plans.
 """
 
+import re
 from dataclasses import dataclass
 
 BASELINE = "Baseline"
@@ -32,3 +33,16 @@ VISITS = (
     Visit("Month 24", 731, 549, 913),
 )
 VISIT = {v.name: v for v in VISITS}
+
+_DAYS_OF = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
+_PLANNED = re.compile(r"(?i)\b(day|week|month|year)s?\s*(\d+(?:\.\d+)?)")
+
+
+def named_day(visit: str) -> float | None:
+    """About the study day of a visit, a study's own ones too, by its name: for what stands in the
+    order of time. None where the name says no day.
+    """
+    if visit in VISIT:
+        return float(VISIT[visit].target)
+    said = _PLANNED.search(visit)
+    return 1 + _DAYS_OF[said[1].lower()] * float(said[2]) if said else None

@@ -7,6 +7,8 @@ itself.
 
 import polars as pl
 
+from transforms.facts.visits import named_day
+
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
@@ -92,9 +94,8 @@ def risk_differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
 
 
 def _compared(mine: pl.DataFrame, *, scale: int) -> pl.DataFrame:
-    rows = mine.with_columns(month=pl.col("visit").str.extract(r"(\d+)").cast(pl.Int64)).sort(
-        "month", "criterion", "method", "population", nulls_last=True
-    )
+    day = pl.col("visit").map_elements(named_day, return_dtype=pl.Float64)
+    rows = mine.sort(day, "visit", "criterion", "method", "population", nulls_last=True)
     digits = 0 if scale == 100 else 2
     shown = []
     for r in rows.iter_rows(named=True):

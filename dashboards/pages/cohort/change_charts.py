@@ -6,7 +6,6 @@ Not here: asking the lake (page.py), responder rules and means (charts.py).
 """
 
 from dataclasses import replace
-from textwrap import wrap
 
 import polars as pl
 
@@ -138,11 +137,6 @@ def _amount(value: float, unit: str | None) -> str:
     return f"{words.short(value, digits)} {unit}".strip()
 
 
-def _lines(text: str, width: int) -> str:
-    """Over several lines, for beside a mark."""
-    return "<br>".join(wrap(text, width))
-
-
 # --- what patients call much improved -----------------------------------------------------------
 
 
@@ -192,7 +186,7 @@ def important(
 def _cut(r: dict) -> str:
     """The cut with both groups' sizes; where there is none the reason."""
     if r["anchored_change"] is None:
-        return _lines(r["reason"] or words.NOTHING, 30)
+        return r["reason"] or words.NOTHING
     sizes = f"{words.count(r['n_improved'])} improved, {words.count(r['n_not_improved'])} not"
     return f"from {_amount(r['anchored_change'], r['unit'])}:<br>{sizes}"
 
