@@ -123,7 +123,7 @@ def test_a_long_reason_stands_in_several_lines():
     reason = "the data can't tell the groups from each other, nor from whoever is not known"
     rows = rates().with_columns(text=pl.lit(reason))
     figure = interval_panels(rows, panels=(replace(PANEL, text="text"),), of=LIGHT)
-    lines = figure.layout.annotations[0].text.split("<br>")
+    lines = figure.layout.annotations[1].text.split("<br>")
     assert " ".join(lines) == reason
     assert max(map(len, lines)) <= 36
 
