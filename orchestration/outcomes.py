@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 import polars as pl
+import polars.selectors as cs
 
 from ingest import inspection
 from ingest.lake import Lake
@@ -15,7 +16,7 @@ from ingest.settings import Settings
 from transforms.errors import Missing, UsageError
 from transforms.facts.catalogue import METRICS
 from transforms.facts.estimands import STRATEGIES
-from transforms.facts.values import ALL, FIRST, LATEST
+from transforms.facts.values import ALL, FIRST, LATEST, MASKED, NONE, UNKNOWN
 from transforms.marts import outcomes_asked
 
 from .cut import read_cut
@@ -23,32 +24,33 @@ from .printing import print_frame, require_format
 from .telling import tell
 
 EPISODES = (FIRST, LATEST, ALL)
-# What is printed; the whole row is in JSON
-_COLUMNS = (
+# A table shows these, where any row has them; JSON and CSV have the whole rows
+_SHOWN = (
     "metric_id",
     "visit",
     "population",
-    "episode",
-    "strategy",
     "arm",
-    "n_patients",
-    "n_episodes",
+    "strategy",
     "n_due",
     "n_evaluable",
     "n_missing",
-    "n_not_evaluable",
-    "n_ended",
-    "n_cannot_respond",
-    "n_events_between",
     "n_event",
     "estimate",
     "ci_lower",
     "ci_upper",
-    "ci_clustered_lower",
-    "ci_clustered_upper",
     "unit",
     "reason",
 )
+_DIGITS = 4
+# Column of a stratum -> what is asked for, and the column of core that lists what there is
+_LISTED = {
+    "clinic_id": ("clinic", "core.clinics", "clinic_id"),
+    "modality": ("modality", "mart.adsl", "MODALITY"),
+    "indication": ("indication", "mart.adsl", "INDICATN"),
+    "study_id": ("study", "mart.adsl", "STUDYID"),
+    "arm": ("arm", "mart.adsl", "ARM"),
+}
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,15 @@ class Asked:
                 "found --arm without --study: arms are told apart within a study alone"
             )
 
+    @property
+    def in_words(self) -> str:
+        """Whose outcomes these are, and what counts after an opioid, injection, surgery or rescue."""
+        whom = {FIRST: "first treatment episodes", LATEST: "latest treatment episodes"}.get(
+            self.episode, "all treatment episodes"
+        )
+        how = self.strategy or "the usual strategy of each metric"
+        return f"{whom}, {how} for what happens in between"
+
 
 def _require(value: str, known: tuple[str, ...], what: str) -> None:
     if value not in known:
@@ -91,15 +102,25 @@ def print_outcomes(settings: Settings, asked: Asked, *, format: str) -> None:
         rows = outcomes(lake, settings, asked)
     if rows.is_empty():
         tell("floe: nobody is in this stratum, or nothing was measured of them", file=sys.stderr)
-    print_frame(rows if format == "json" else rows.select(_COLUMNS), format=format)
+    elif format == "table":
+        tell(f"floe: {asked.in_words}; --format csv or json has every column", file=sys.stderr)
+        rows = _for_reading(rows)
+    print_frame(rows, format=format)
+
+
+def _for_reading(rows: pl.DataFrame) -> pl.DataFrame:
+    some = [c for c in _SHOWN if rows[c].null_count() < rows.height]
+    return rows.select(some).with_columns(cs.float().round_sig_figs(_DIGITS))
 
 
 def outcomes(lake: Lake, settings: Settings, asked: Asked) -> pl.DataFrame:
-    """The rows of mart.cohort_outcomes that are asked for. Missing before the first
-    materialisation.
+    """The rows of mart.cohort_outcomes that are asked for. Raises Missing before the first
+    materialisation, UsageError for a clinic, modality, indication, study or arm that nobody has.
     """
     if lake.table("core.data_cut").is_empty():
         raise Missing("found no outcomes yet: floe materialize computes them")
+    for column, value in asked.stratum.items():
+        _require_there(lake, column, value)
     tables = {name.split(".")[1]: lake.table(name) for name in outcomes_asked.INPUTS}
     rows = outcomes_asked.outcomes_of(
         asked.stratum,
@@ -112,3 +133,14 @@ def outcomes(lake: Lake, settings: Settings, asked: Asked) -> pl.DataFrame:
     if asked.metric is not None:
         rows = rows.filter(pl.col("metric_id") == asked.metric)
     return rows if asked.visit is None else rows.filter(pl.col("visit") == asked.visit)
+
+
+def _require_there(lake: Lake, column: str, value: str) -> None:
+    what, table, listed_in = _LISTED[column]
+    there = lake.table(table, [listed_in])[listed_in].drop_nulls().unique().sort().to_list()
+    if value in (*there, NONE, UNKNOWN, MASKED):
+        return
+    few = ", ".join(there[:_MOST_LISTED]) + ", …" * (len(there) > _MOST_LISTED)
+    raise UsageError(
+        f"found the {what} {value!r}, expected one of the lake: {few or 'it has none'}"
+    )
