@@ -14,6 +14,8 @@ the last event). Without censoring these are Clopper and Pearson's limits; witho
 Brittain 2016).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from scipy import special
@@ -22,23 +24,29 @@ from transforms.statistics.intervals import alpha_of
 
 
 def beta_product_limits(
-    curve: pl.DataFrame, *, confidence: float = 0.95
+    curves: pl.DataFrame, by: Sequence[str] = (), *, confidence: float = 0.95
 ) -> tuple[pl.Series, pl.Series]:
-    """`lower` and `upper` at each row of one curve: `at_risk` (just before), `events`, `censored`,
-    in order of time.
+    """`lower` and `upper` at each row of curves: `at_risk` (just before), `events`, `censored`, the
+    rows of one curve (one value of `by`) in order of time.
 
     At a time at which people are only censored they count as at risk still: they were seen without
     the event.
     """
     half = alpha_of(confidence) / 2
-    n, d, c = (curve[name].to_numpy().astype(float) for name in ("at_risk", "events", "censored"))
-    first, second = _moments(n - d + 1, d)
-    first, second = np.cumprod(first), np.cumprod(second)
+    n, d, c = (curves[name].to_numpy().astype(float) for name in ("at_risk", "events", "censored"))
+    first, second = (_products(moment, curves, by) for moment in _moments(n - d + 1, d))
     next_at_risk = n - d - np.where(d > 0, c, 0)
     mean, square = _moments(next_at_risk, np.ones_like(n))
     lower = _quantile(first * mean, second * square, half)
     upper = _quantile(first, second, 1 - half)
     return pl.Series("lower", lower, pl.Float64), pl.Series("upper", upper, pl.Float64)
+
+
+def _products(factors: np.ndarray, curves: pl.DataFrame, by: Sequence[str]) -> np.ndarray:
+    """The product of each curve's factors up to each of its rows."""
+    product = pl.col("_factor").cum_prod()
+    rows = curves.select(*by, _factor=factors)
+    return rows.select(product.over(by) if by else product)["_factor"].to_numpy()
 
 
 def _moments(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

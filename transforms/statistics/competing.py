@@ -25,7 +25,7 @@ from transforms.errors import UsageError
 from transforms.statistics.beta_product import beta_product_limits
 from transforms.statistics.frames import check_columns
 from transforms.statistics.intervals import z_of
-from transforms.statistics.survival import BETA_PRODUCT, LOG_LOG, along, columns_of, parts_of
+from transforms.statistics.survival import BETA_PRODUCT, LOG_LOG, along, columns_of
 
 _COUNTS = ("at_risk", "events", "competing", "censored")
 _FIGURES = ("incidence", "standard_error", "lower", "upper", "ci_method")
@@ -108,16 +108,12 @@ def _with_variance(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
-    parts = []
-    for _, part in parts_of(counts, keys):
-        others = pl.col("censored") + pl.col("competing")
-        lower, upper = beta_product_limits(
-            part.with_columns(censored=others), confidence=confidence
-        )
-        parts.append(part.with_columns(lower=1 - upper, upper=1 - lower))
-    if parts:
-        return pl.concat(parts)
-    return counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
+    ordered = counts.sort(keys, maintain_order=True) if keys else counts
+    others = pl.col("censored") + pl.col("competing")
+    lower, upper = beta_product_limits(
+        ordered.with_columns(censored=others), keys, confidence=confidence
+    )
+    return ordered.with_columns(lower=1 - upper, upper=1 - lower)
 
 
 def _counts(rows: pl.DataFrame, keys: list[str], kinds: list[str]) -> pl.DataFrame:

@@ -89,13 +89,8 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
 
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
-    parts = [
-        part.with_columns(beta_product_limits(part, confidence=confidence))
-        for _, part in parts_of(counts, keys)
-    ]
-    if parts:
-        return pl.concat(parts)
-    return counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
+    ordered = counts.sort(keys, maintain_order=True) if keys else counts
+    return ordered.with_columns(beta_product_limits(ordered, keys, confidence=confidence))
 
 
 def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
@@ -114,7 +109,14 @@ def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
         name: pl.when(is_log_log).then(name).when(pl.col("survival") == 1).then(1.0)
         for name in _LIMITS
     }
-    return _each(curve.with_columns(**limits), columns_of(by), _median)
+    keys, curve = columns_of(by), curve.with_columns(**limits)
+    times = {name: _half(column) for name, column in _HALF_OF.items()}
+    if keys:
+        halves = curve.sort(keys, maintain_order=True).group_by(keys, maintain_order=True)
+        medians = halves.agg(n=pl.len(), **times)
+    else:
+        medians = curve.select(n=pl.len(), **times)
+    return medians.with_columns(reason=_reason()).drop("n")
 
 
 def survival_at(
@@ -176,28 +178,27 @@ def _counts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _median(part: pl.DataFrame) -> pl.DataFrame:
-    times = part["time"].to_numpy().astype(float)
-    times_of = {name: _half(times, part[column]) for name, column in _HALF_OF.items()}
-    missing = [_HALF_OF[name] for name, value in times_of.items() if value is None]
-    reason = f"the {missing[0]} limit stays above one half" if missing else None
-    if "survival" in missing:
-        reason = "survival stays above one half" if part.height else "nobody was observed"
-    schema = {**dict.fromkeys(times_of, pl.Float64), "reason": pl.String}
-    return pl.DataFrame({**times_of, "reason": reason}, schema=schema)
-
-
-def _half(times: np.ndarray, curve: pl.Series) -> float | None:
+def _half(curve: str) -> pl.Expr:
     """When a falling step function reaches one half; the middle of a step at one half."""
-    levels = curve.fill_null(np.inf).to_numpy()
-    reached = np.flatnonzero(levels <= 0.5 + _SAME)
-    if not reached.size:
-        return None
-    first = reached[0]
-    if levels[first] < 0.5 - _SAME:
-        return float(times[first])
-    below = np.flatnonzero(levels < 0.5 - _SAME)
-    return float((times[first] + times[below[0] if below.size else -1]) / 2)
+    levels = pl.col(curve).fill_null(float("inf"))
+    time = pl.col("time").cast(pl.Float64)
+    is_reached, is_below = levels <= 0.5 + _SAME, levels < 0.5 - _SAME
+    first, below = time.filter(is_reached).first(), time.filter(is_below).first()
+    middle = (first + pl.coalesce(below, time.last())) / 2
+    return pl.when(levels.filter(is_reached).first() < 0.5 - _SAME).then(first).otherwise(middle)
+
+
+def _reason() -> pl.Expr:
+    """Why one of the times of `_HALF_OF` is not there."""
+    nobody = pl.when(pl.col("n") == 0).then(pl.lit("nobody was observed"))
+    reasons = [
+        nobody.when(pl.col("median").is_null()).then(pl.lit("survival stays above one half"))
+    ]
+    reasons += [
+        pl.when(pl.col(name).is_null()).then(pl.lit(f"the {name} limit stays above one half"))
+        for name in _LIMITS
+    ]
+    return pl.coalesce(reasons)
 
 
 def observed_rows(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -> pl.DataFrame:
