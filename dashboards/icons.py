@@ -36,7 +36,7 @@ def variation(icon: str | None, *, is_high: bool | None, words: str = "") -> htm
         return None
     colour, letter, text = VARIATION[icon]
     side = letter if letter is not None else {True: "H", False: "L", None: ""}[is_high]
-    return _said(_drawing(colour, _WAVE[side], side), f"{text}{words}")
+    return _phrase(_drawing(colour, _WAVE[side], side), f"{text}{words}")
 
 
 def assurance(icon: str | None) -> html.Span | None:
@@ -44,10 +44,10 @@ def assurance(icon: str | None) -> html.Span | None:
     if icon not in ASSURANCE:
         return None
     colour, letter, text = ASSURANCE[icon]
-    return _said(_drawing(colour, "", letter), text)
+    return _phrase(_drawing(colour, "", letter), text)
 
 
-def _said(drawing: str, text: str) -> html.Span:
+def _phrase(drawing: str, text: str) -> html.Span:
     source = "data:image/svg+xml," + quote(drawing)
     return html.Span(
         [html.Img(src=source, alt="", width=40, height=40), html.Span(text)], className="icon"

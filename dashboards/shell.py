@@ -282,11 +282,11 @@ def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]
     """Options of the filters: the values that the summaries have; of arms those of the study in
     force.
     """
-    found = values_of(reader, ["clinic_id", "modality", "indication"], "len(strata) <= 2")
+    choices = values_of(reader, ["clinic_id", "modality", "indication"], "len(strata) <= 2")
     studies, clinics = studies_of(reader), clinic_names(reader)
     arms = settled(chosen(search), studies).arms
     values = {"study": sorted(studies), "arm": arms} | {
-        name: found[COLUMN[name]].drop_nulls().unique().sort().to_list()
+        name: choices[COLUMN[name]].drop_nulls().unique().sort().to_list()
         for name in ids.FILTERS
         if name not in ("study", "arm")
     }

@@ -108,11 +108,11 @@ def batches_of(lake: Lake) -> int:
 def samples_by_topic(values: dict, number) -> dict[tuple[str], float]:
     """Topics of the contract; any other together."""
     listed = {topic.type for topic in TOPICS}
-    found: dict[tuple[str], float] = {}
+    samples: dict[tuple[str], float] = {}
     for topic, value in values.items():
         key = (topic if topic in listed else _OTHER,)
-        found[key] = found.get(key, 0) + number(value)
-    return found
+        samples[key] = samples.get(key, 0) + number(value)
+    return samples
 
 
 def samples_by_reason(rejects) -> dict[tuple[str], float]:

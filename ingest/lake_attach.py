@@ -77,8 +77,8 @@ def attach_statement(
     """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes
     a lake there; else it says NO_LAKE where there is none.
     """
-    told = _options(settings, is_read_only=is_read_only, as_of=as_of)
-    options = ", ".join([*told, *([] if is_new else [_MUST_BE])])
+    own = _options(settings, is_read_only=is_read_only, as_of=as_of)
+    options = ", ".join([*own, *([] if is_new else [_MUST_BE])])
     uri = f"sqlite:{catalog}" if catalog else settings.catalog_uri
     return f"ATTACH 'ducklake:{sql_text(uri)}' AS lake ({options})"
 

@@ -236,9 +236,9 @@ def _positions(offsets: pl.DataFrame) -> dict[Partition, int]:
 
 def _rows_by_table(batches: Sequence[Batch], decoded: Sequence[Decoded]) -> dict[str, pl.DataFrame]:
     parts: dict[str, list[pl.DataFrame]] = {}
-    for batch, found in zip(batches, decoded, strict=True):
-        if found.rows.height:
-            parts.setdefault(TOPIC_BY_TYPE[batch.topic].name, []).append(found.rows)
+    for batch, part in zip(batches, decoded, strict=True):
+        if part.rows.height:
+            parts.setdefault(TOPIC_BY_TYPE[batch.topic].name, []).append(part.rows)
     return {name: pl.concat(frames) for name, frames in parts.items()}
 
 

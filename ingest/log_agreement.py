@@ -168,13 +168,13 @@ def verdicts(wire: Wire, asked: Iterable[Asked]) -> dict[tuple[str, int], Verdic
     plain = {key: Evidence(earliest[key], ends[key]) for key in asked}
     there = [one for key, one in asked.items() if _is_inside(one.standing.last, plain[key])]
     evidence = plain | _with_records(wire, there, plain)
-    evidence = {key: found for key, found in evidence.items() if found is not None}
+    evidence = {key: proof for key, proof in evidence.items() if proof is not None}
     unclear = [
-        asked[key] for key, found in evidence.items() if _is_unclear(asked[key].standing, found)
+        asked[key] for key, proof in evidence.items() if _is_unclear(asked[key].standing, proof)
     ]
     for key, more in _contradictions(wire, unclear, evidence).items():
         evidence[key] = replace(evidence[key], **more)
-    return {key: judged(asked[key].standing, found) for key, found in evidence.items()}
+    return {key: judged(asked[key].standing, proof) for key, proof in evidence.items()}
 
 
 def _with_records(

@@ -36,13 +36,13 @@ def reject_frame(
     ]
     events.sort(key=lambda event: event[0][0])  # a record's own parts stay in their order
     order = [record for (record, *_), _ in events]
-    found = [reject for _, reject in events]
+    refused = [reject for _, reject in events]
     raw_headers = [batch.headers.get(batch.offsets[i]) for i in order]
     columns = {
         "kafka_offset": [batch.offsets[i] for i in order],
-        "reason": [r.reason for r in found],
-        "field": [r.field and r.field[:_LONGEST_FIELD] for r in found],
-        "detail": [r.detail and r.detail[:MOST_WORDS] for r in found],
+        "reason": [r.reason for r in refused],
+        "field": [r.field and r.field[:_LONGEST_FIELD] for r in refused],
+        "detail": [r.detail and r.detail[:MOST_WORDS] for r in refused],
         "key": [batch.keys[i] for i in order],
         "value": [value for (*_, value), _ in events],
         "headers": [headers.to_json(headers.unpack(raw)) if raw else None for raw in raw_headers],

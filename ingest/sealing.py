@@ -61,15 +61,15 @@ class Sealer:
             return self._sealed_rejects(frame)
         if table.schema != "raw" or table.name not in TELLING:
             return frame
-        told = list(TELLING[table.name])
+        columns = list(TELLING[table.name])
         record_id = TOPIC_BY_NAME[table.name].record_id
-        own = list(dict.fromkeys((record_id, "study_id", SEALED, *told)))
+        own = list(dict.fromkeys((record_id, "study_id", SEALED, *columns)))
         blobs = [
-            self._seal(_fields(row, told), about=(table.name, row[record_id]))
+            self._seal(_fields(row, columns), about=(table.name, row[record_id]))
             for row in frame.select(own).iter_rows(named=True)
         ]
         is_sealed = pl.Series([blob is not None for blob in blobs], dtype=pl.Boolean)
-        kept = [pl.when(~is_sealed).then(c).alias(c) for c in told]
+        kept = [pl.when(~is_sealed).then(c).alias(c) for c in columns]
         blob = pl.Series(SEALED, blobs, dtype=pl.Binary)
         return frame.with_columns(pl.coalesce(blob, SEALED).alias(SEALED), *kept)
 
@@ -83,9 +83,9 @@ class Sealer:
             _MARK + self._seal(value, about=("rejects",)) if is_told and value else value
             for is_told, value in zip(tells, frame["value"], strict=True)
         ]
-        said = pl.when(tells & pl.col("detail").is_not_null()).then(pl.lit(NOT_SHOWN))
+        detail = pl.when(tells & pl.col("detail").is_not_null()).then(pl.lit(NOT_SHOWN))
         return frame.with_columns(
-            pl.Series("value", values, dtype=pl.Binary), detail=said.otherwise("detail")
+            pl.Series("value", values, dtype=pl.Binary), detail=detail.otherwise("detail")
         )
 
     def _seal(self, content: bytes | None, *, about: Iterable[str]) -> bytes | None:
@@ -109,12 +109,12 @@ class Sealer:
         if SEALED not in frame.columns or name not in TELLING:
             return frame
         record_id = TOPIC_BY_NAME[name].record_id
-        told = [c for c in TELLING[name] if c in frame.columns]
+        names = [c for c in TELLING[name] if c in frame.columns]
         fields = [
             orjson.loads(self._open(blob, about=(name, record)) or b"{}")
             for record, blob in frame.select(record_id, SEALED).iter_rows()
         ]
-        columns = [pl.Series(c, [f.get(c) for f in fields], dtype=pl.String) for c in told]
+        columns = [pl.Series(c, [f.get(c) for f in fields], dtype=pl.String) for c in names]
         return frame.with_columns(pl.coalesce(pl.col(c.name), c).alias(c.name) for c in columns)
 
     def _record(self, value: bytes | None) -> bytes | None:
@@ -187,11 +187,11 @@ def _may_tell(topic: str, value: bytes | None) -> bool:
     return tells(topic) or not is_ours or bool(value and _MAY_TELL.search(value))
 
 
-def _fields(row: dict, told: list[str]) -> bytes | None:
+def _fields(row: dict, columns: list[str]) -> bytes | None:
     """What tells of an arm in a row; nothing of a patient in routine care without one, whose
     unknown fields are for people to see.
     """
-    given = {c: row[c] for c in told if row[c] is not None}
+    given = {c: row[c] for c in columns if row[c] is not None}
     is_routine = row["study_id"] is None and set(given) <= {"extra"}
     if is_routine or not given:
         return None

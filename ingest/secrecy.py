@@ -96,8 +96,8 @@ def hide_everywhere() -> None:
         return
     logging.setLogRecordFactory(_hiding(make))
     sys.excepthook = _print_hidden
-    threading.excepthook = lambda told: _print_hidden(
-        told.exc_type, told.exc_value, told.exc_traceback
+    threading.excepthook = lambda args: _print_hidden(
+        args.exc_type, args.exc_value, args.exc_traceback
     )
 
 

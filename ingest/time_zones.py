@@ -55,15 +55,13 @@ def _meant(name: str) -> str | None:
     two.
     """
     wanted = name.strip().replace(" ", "_").casefold()
-    by_fold = {known.casefold(): known for known in sorted(zone_names())}
+    by_fold = {zone.casefold(): zone for zone in sorted(zone_names())}
     places = {
-        fold: known
-        for fold, known in by_fold.items()
-        if "/" in known and not known.startswith("Etc/")
+        fold: zone for fold, zone in by_fold.items() if "/" in zone and not zone.startswith("Etc/")
     }
     if wanted in by_fold:
         return by_fold[wanted]
-    of_city = [known for fold, known in places.items() if fold.rpartition("/")[2] == wanted]
+    of_city = [zone for fold, zone in places.items() if fold.rpartition("/")[2] == wanted]
     if len(of_city) == 1:
         return of_city[0]
     if len(wanted) < _FEWEST_LETTERS or any(letter.isdigit() for letter in wanted):

@@ -56,10 +56,10 @@ def _shown(finding: Finding, settings) -> Finding:
 
 
 def _python(name, settings) -> Finding:
-    found = f"{sys.version.split()[0]} in {sys.prefix}"
+    version = f"{sys.version.split()[0]} in {sys.prefix}"
     is_new_enough = sys.version_info >= (3, 11)
     return Finding(
-        name, found, None if is_new_enough else "install Python 3.11 or newer, then: make env"
+        name, version, None if is_new_enough else "install Python 3.11 or newer, then: make env"
     )
 
 
@@ -142,10 +142,10 @@ def _port(which: str) -> Callable:
         with socket.socket() as probe:
             probe.settimeout(0.5)
             is_open = probe.connect_ex(("127.0.0.1", port)) == 0
-        found = f"127.0.0.1:{port} is {'in use: a running Floe, or something else' if is_open else 'free'}"
+        state = f"127.0.0.1:{port} is {'in use: a running Floe, or something else' if is_open else 'free'}"
         return Finding(
             name,
-            found,
+            state,
             f"if it is not Floe, set FLOE_{which.upper()}_PORT" if is_open else None,
             is_needed=False,
         )
@@ -159,11 +159,11 @@ def _disk(name, settings) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
-    found = f"{free:.1f} GiB free under {settings.home}"
+    space = f"{free:.1f} GiB free under {settings.home}"
     remedy = (
         None if free >= _MIN_FREE_GIB else f"free at least {_MIN_FREE_GIB:g} GiB, or set FLOE_HOME"
     )
-    return Finding(name, found, remedy)
+    return Finding(name, space, remedy)
 
 
 def _home(name, settings) -> Finding:

@@ -88,9 +88,9 @@ class Asked:
         return f"{whom}, {how} for what happens in between"
 
 
-def _require(value: str, known: tuple[str, ...], what: str) -> None:
-    if value not in known:
-        raise UsageError(f"found the {what} {value!r}, expected {', '.join(known)}")
+def _require(value: str, allowed: tuple[str, ...], what: str) -> None:
+    if value not in allowed:
+        raise UsageError(f"found the {what} {value!r}, expected {', '.join(allowed)}")
 
 
 def print_outcomes(settings: Settings, asked: Asked, *, format: str) -> None:

@@ -37,7 +37,7 @@ def exact_json(line: str) -> str:
     """JSON that a terminal can't act on: the same value, such characters of its texts as JSON's own
     escapes.
     """
-    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    return _ACTS.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 def cell(text: str) -> str:
@@ -59,8 +59,8 @@ def markup(text: str) -> str:
     return visible(text)
 
 
-def _escaped(found: re.Match) -> str:
-    code = ord(found[0])
+def _escaped(match: re.Match) -> str:
+    code = ord(match[0])
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}"

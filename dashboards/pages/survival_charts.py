@@ -155,7 +155,7 @@ def survival_chart(
     metric = parameter.lower()
     return Drawn(
         figure=figure,
-        summary=f"{_said(drawn, clock)} {_test(drawn)}".strip(),
+        summary=f"{_phrase(drawn, clock)} {_test(drawn)}".strip(),
         notes=(
             *_no_event(drawn, clock),
             *_beyond(drawn, until),
@@ -192,7 +192,7 @@ def _beyond(rows: pl.DataFrame, until: float | None) -> tuple[str, ...]:
     return (f"Followed beyond day {until:.0f}: {words.count(left)}. Zoom out, or see the table.",)
 
 
-def _said(rows: pl.DataFrame, clock: Clock) -> str:
+def _phrase(rows: pl.DataFrame, clock: Clock) -> str:
     """Of each curve events, how many were followed, and the median with its interval."""
     parts = []
     for (name,), curve in rows.group_by("series", maintain_order=True):

@@ -235,9 +235,9 @@ def read_duty(path: str) -> Duty:
             error.errors()
         )  # of a name that was misspelt first: what seems missing follows from it
         first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-        said = sentence(first, given, _settings_at)
+        what = sentence(first, given, _settings_at)
         raise UsageError(
-            f"{path} (FLOE_ALERTS), {said}; docs/alerts.md shows what it may say"
+            f"{path} (FLOE_ALERTS), {what}; docs/alerts.md shows what it may say"
         ) from None
 
 

@@ -170,12 +170,12 @@ def _named(lake: Lake, registers: AtHand, device_id: str) -> tuple[str, str]:
         )
     if mine.height == 1:
         return mine.row(0)
-    known = lake.sql(
+    records = lake.sql(
         "SELECT 1 FROM raw.sessions WHERE device_id = $1 UNION ALL "
         "SELECT 1 FROM raw.telemetry WHERE device_id = $1 LIMIT 1",
         [device_id],
     )
-    if known.is_empty():
+    if records.is_empty():
         raise UsageError(
             f"found no device {device_id!r}: no record of a device, session or series names it"
         )

@@ -96,7 +96,7 @@ def act(
             f"nothing was sent: alert {alert_id} is closed; what comes of its cause again opens it by itself"
         )
     act = complete(act)
-    words = _said(act)
+    words = _words_of(act)
     data = {name: row[name] for name in _FIELDS} | words
     revision = max(raw["revision"].fill_null(0)) + 1
     data |= {"state": act.state, "news": act.state, "recorded_at": now}
@@ -150,7 +150,7 @@ def _require_seen(row: dict, seen_revision: int | None) -> None:
     )
 
 
-def _said(act: Act) -> dict:
+def _words_of(act: Act) -> dict:
     """What of the act goes into the event; raises UsageError for a text that is none."""
     _require_text("who it is", act.by, most=LONGEST_ID, is_one_line=True)
     _require_text("the finding", act.finding, most=LONGEST_TEXT)

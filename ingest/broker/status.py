@@ -40,7 +40,7 @@ def status(settings) -> BrokerStatus:
     running.
     """
     record = read_record(settings)
-    known = BrokerStatus(
+    status = BrokerStatus(
         is_running=False,
         port=record.get("port", settings.broker_port),
         version=kafka_jars.version(),
@@ -54,9 +54,9 @@ def status(settings) -> BrokerStatus:
         process = broker_process.by_argument(f"{broker_java.MARKER}{folder(settings)}")
         is_orphan = True
     if process is None:
-        return replace(known, is_stale=bool(record))
+        return replace(status, is_stale=bool(record))
     return replace(
-        known,
+        status,
         is_running=True,
         pid=process.pid,
         since=datetime.fromtimestamp(process.create_time(), UTC),

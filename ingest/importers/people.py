@@ -60,14 +60,14 @@ def people_of(*, patient: str | None, patients: Mapping[str, str] | Path | str |
     """From what a caller has: a patient, or a map or its file. Raises UsageError,
     UnreadableFile.
     """
-    found = (
+    by_id = (
         patients
         if isinstance(patients, Mapping)
         else read_patient_map(patients)
         if patients
         else {}
     )
-    return People(patient=patient, patients=found)
+    return People(patient=patient, patients=by_id)
 
 
 def _some(ids: list[str]) -> str:

@@ -218,8 +218,8 @@ def _rows(
         lines.filter(~is_plain).rows(), delimiter=delimiter, width=width, path=path, unread=unread
     )
     rows = [
-        (line, *((found[p].strip() or None) if p is not None else None for p in places))
-        for line, found in others
+        (line, *((fields[p].strip() or None) if p is not None else None for p in places))
+        for line, fields in others
     ]
     return pl.concat([plain, pl.DataFrame(rows, schema=_TEXTS, orient="row")]).sort("line")
 

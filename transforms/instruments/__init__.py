@@ -96,40 +96,40 @@ def score(
     EQ-5D-5L index. Formulas and sources: the scorers' docstrings.
     """
     instrument = instrument.lower()
-    known = items_of(instrument)
+    item_codes = items_of(instrument)
     scorers = _scorers(
         instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set
     )
     if isinstance(items, pl.DataFrame):
-        return _score_frame(items, scorers=scorers, known=known)
+        return _score_frame(items, scorers=scorers, item_codes=item_codes)
     answers = {
         item: _number(item, answer)
-        for item, answer in _by_item(instrument, items, known=known).items()
+        for item, answer in _by_item(instrument, items, item_codes=item_codes).items()
     }
     row = pl.DataFrame(
         {i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64)
     )
     names = [f.name for f in fields(Score)]
-    scored = _score_frame(row, scorers=scorers, known=known).select(names)
+    scored = _score_frame(row, scorers=scorers, item_codes=item_codes).select(names)
     return Scores([Score(**r) for r in scored.iter_rows(named=True)])
 
 
-def _by_item(instrument: str, items, *, known: list[str]) -> Mapping:
+def _by_item(instrument: str, items, *, item_codes: list[str]) -> Mapping:
     """The answers by item code; of an instrument of one item the answer itself will do."""
     if isinstance(items, Mapping):
-        unknown = sorted(str(i) for i in set(items) - set(known))
+        unknown = sorted(str(i) for i in set(items) - set(item_codes))
         if unknown:
             raise UsageError(
-                f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}"
+                f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(item_codes)}"
             )
-        return items or {known[0]: None}
+        return items or {item_codes[0]: None}
     answers = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
-    if len(answers) != len(known):
+    if len(answers) != len(item_codes):
         raise UsageError(
-            f"{instrument}: found {len(answers)} answers, expected {len(known)} ({', '.join(known)}), None where one "
+            f"{instrument}: found {len(answers)} answers, expected {len(item_codes)} ({', '.join(item_codes)}), None where one "
             "is not answered"
         )
-    return dict(zip(known, answers, strict=True))
+    return dict(zip(item_codes, answers, strict=True))
 
 
 def _number(item: str, answer) -> float | None:
@@ -141,9 +141,11 @@ def _number(item: str, answer) -> float | None:
         ) from error
 
 
-def _score_frame(frame: pl.DataFrame, *, scorers: list[Scored], known: list[str]) -> pl.DataFrame:
-    present = [i for i in known if i in frame.columns]
-    others = [c for c in frame.columns if c not in known]
+def _score_frame(
+    frame: pl.DataFrame, *, scorers: list[Scored], item_codes: list[str]
+) -> pl.DataFrame:
+    present = [i for i in item_codes if i in frame.columns]
+    others = [c for c in frame.columns if c not in item_codes]
     words = [
         i
         for i in present
@@ -160,9 +162,9 @@ def _score_frame(frame: pl.DataFrame, *, scorers: list[Scored], known: list[str]
         )
     full = frame.with_columns(
         *[pl.col(i).cast(pl.Float64).fill_nan(None) for i in present],
-        *[pl.lit(None, dtype=pl.Float64).alias(i) for i in known if i not in present],
+        *[pl.lit(None, dtype=pl.Float64).alias(i) for i in item_codes if i not in present],
     )
-    asked = [s for s in scorers if s.item is None or len(known) == 1 or s.item in present]
+    asked = [s for s in scorers if s.item is None or len(item_codes) == 1 or s.item in present]
     parts = [full.select(*others, s.struct().alias("_score")).unnest("_score") for s in asked]
     return pl.concat(parts)
 

@@ -99,10 +99,10 @@ def _masked(frame: pl.DataFrame, studies: pl.DataFrame, *, cut: Cut) -> pl.DataF
     """The frame with what its study says of arms and visits; of a masked study all that tells of
     an arm is null.
     """
-    said = studies.select(STUDYID="study_id", REFARM="reference_arm", VISITPLN="planned_visits")
+    plans = studies.select(STUDYID="study_id", REFARM="reference_arm", VISITPLN="planned_visits")
     is_masked = pl.col("STUDYID").is_in(rules.masked(studies, cut=cut))
     hidden = [pl.when(~is_masked).then(c).alias(c) for c in _OF_ARMS]
-    frame = frame.join(said, on="STUDYID", how="left", maintain_order="left")
+    frame = frame.join(plans, on="STUDYID", how="left", maintain_order="left")
     return frame.with_columns(*hidden, MASKFL=flag(is_masked))
 
 

@@ -343,7 +343,7 @@ def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_over(
-    known: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options
+    dated: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options
 ) -> pl.DataFrame:
     """`course_id`, `is_closed`: its last day lies before `cut_on`; where it names none, the gap
     after its last session on record (else its first day) does.
@@ -351,7 +351,7 @@ def _is_over(
     last = adex.group_by(course_id="COURSEID").agg(last_on=pl.col("ASTDT").max())
     ends = pl.coalesce("last_on", "starts_on") + pl.duration(days=options.course_gap_days)
     is_closed = pl.coalesce("ends_on", ends) < pl.col("cut_on")
-    frame = known.select("course_id", "cut_on").join(
+    frame = dated.select("course_id", "cut_on").join(
         courses.select("course_id", "starts_on", "ends_on"), on="course_id"
     )
     frame = frame.join(last, on="course_id", how="left")

@@ -73,8 +73,8 @@ def with_modality(rows: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     (none): no device is named, or one that treats nobody (a room monitor); (unknown): no record
     describes the device.
     """
-    known = devices.select("device_id", _of_device="modality", _is_known=pl.lit(True))
-    rows = rows.join(known, on="device_id", how="left", maintain_order="left")
+    modalities = devices.select("device_id", _of_device="modality", _is_known=pl.lit(True))
+    rows = rows.join(modalities, on="device_id", how="left", maintain_order="left")
     is_unknown = pl.col("device_id").is_not_null() & pl.col("_is_known").is_null()
     otherwise = pl.when(is_unknown).then(pl.lit(UNKNOWN)).otherwise(pl.lit(NONE))
     return rows.with_columns(modality=pl.coalesce("_of_device", "modality", otherwise)).drop(

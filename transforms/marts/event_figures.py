@@ -42,14 +42,14 @@ def with_rate_ratios(pairs: pl.DataFrame, *, is_randomised: pl.Expr) -> pl.DataF
     """
     for exposure in EXPOSURES:
         first, second = (_sums(pairs, exposure, prefix) for prefix in ("", REFERENCE))
-        found = rate_ratios.rate_ratio(first, second)
+        ratio = rate_ratios.rate_ratio(first, second)
         name = f"{exposure}_rate_ratio"
         columns = {
-            name: found.ratio,
-            f"{name}_lower": found.lower,
-            f"{name}_upper": found.upper,
-            f"{exposure}_p_value": found.p_value,
-            f"{exposure}_overdispersion": found.overdispersion,
+            name: ratio.ratio,
+            f"{name}_lower": ratio.lower,
+            f"{name}_upper": ratio.upper,
+            f"{exposure}_p_value": ratio.p_value,
+            f"{exposure}_overdispersion": ratio.overdispersion,
         }
         pairs = pairs.with_columns(
             pl.Series(c, v, pl.Float64).fill_nan(None) for c, v in columns.items()
@@ -114,5 +114,5 @@ def risks(row: Mapping, strata: pl.DataFrame | None, *, is_randomised: bool) -> 
     return figures
 
 
-def _limits(name: str, found) -> dict:
-    return {name: found.estimate, f"{name}_lower": found.lower, f"{name}_upper": found.upper}
+def _limits(name: str, figure) -> dict:
+    return {name: figure.estimate, f"{name}_lower": figure.lower, f"{name}_upper": figure.upper}

@@ -82,10 +82,10 @@ def _stretches(time_at_risk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_event(followed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    known = records.filter(pl.col("is_in_time") == "Y").sort("event_at", "AESEQ")
-    known = known.join(followed.select("USUBJID", "began_at", "to_at"), on="USUBJID")
-    known = known.filter(pl.col("event_at").is_between("began_at", "to_at"))
-    first = known.unique("USUBJID", keep="first", maintain_order=True)
+    events = records.filter(pl.col("is_in_time") == "Y").sort("event_at", "AESEQ")
+    events = events.join(followed.select("USUBJID", "began_at", "to_at"), on="USUBJID")
+    events = events.filter(pl.col("event_at").is_between("began_at", "to_at"))
+    first = events.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", "EVENTID", event_on="began_on", what="AEDECOD")
     unknown = (
         records.filter(pl.col("event_at").is_null() & (pl.col("TRTEMFL") == "Y"))

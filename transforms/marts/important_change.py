@@ -44,14 +44,14 @@ def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) 
     changes = changes.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
     paired = changes.filter(pl.col("is_improved").is_not_null())
     counts = by_strata(paired, by=[*_BY, "improvement"], **anchor.by_side())
-    found = anchor.cuts(counts, by=_CELL, min_group=options.anchor_min_group)
+    figures = anchor.cuts(counts, by=_CELL, min_group=options.anchor_min_group)
     sizes = {
         "n_changes": pl.len().cast(pl.Int64),
         "n_without_pgic": pl.col("is_improved").null_count().cast(pl.Int64),
     }
     rows = (
         by_strata(changes, by=_BY, **sizes)
-        .join(found, on=_CELL, how="left", nulls_equal=True)
+        .join(figures, on=_CELL, how="left", nulls_equal=True)
         .join(published, on="parameter")
     )
     rows = _with_interval(rows).with_columns(
@@ -91,10 +91,10 @@ def _changes(values: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_interval(rows: pl.DataFrame) -> pl.DataFrame:
-    known = (
+    counts = (
         rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
     )
-    lower, upper = anchor.area_interval(*(known[c].to_numpy() for c in known.columns))
+    lower, upper = anchor.area_interval(*(counts[c].to_numpy() for c in counts.columns))
     limits = pl.DataFrame({"auc_lower": lower, "auc_upper": upper}).fill_nan(None)
     return rows.with_columns(limits)
 

@@ -51,9 +51,9 @@ def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) 
     if people.is_empty():
         return TABLE.empty()
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
-    known = known_errors(options=options)
-    values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(known["parameter"].implode()))
-    rows = _counts(values, people, due).join(known, on="parameter")
+    errors = known_errors(options=options)
+    values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(errors["parameter"].implode()))
+    rows = _counts(values, people, due).join(errors, on="parameter")
     has_class = pl.col("reason").is_null()
     rows = rows.with_columns(
         pl.when(has_class).then(pl.col(_COUNTS))

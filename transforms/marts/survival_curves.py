@@ -123,8 +123,8 @@ def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     if STUDY_ARM not in combination:
         return pl.DataFrame(schema=schema)
     from_allocation = rows.filter(pl.col("PARAMCD").is_in(FROM_ALLOCATION))
-    found = []
+    tests = []
     for key, part in from_allocation.group_by(keys, maintain_order=True):
         if part["is_randomised"].all() and part["arm"].n_unique() > 1:
-            found.append((*key, log_rank.log_rank(part, "AVAL", "event", by="arm").p_value))
-    return pl.DataFrame(found, schema=schema, orient="row")
+            tests.append((*key, log_rank.log_rank(part, "AVAL", "event", by="arm").p_value))
+    return pl.DataFrame(tests, schema=schema, orient="row")

@@ -55,15 +55,17 @@ def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
     what refers to such an id and can't be attributed under what it refers to.
     """
     merges = merge_map(core["patient_status"])
-    known = {kind: core[table][f"{kind}_id"].unique() for kind, table in _REFERENCES.items()}
-    aliases = merges.filter(pl.col("merged_into").is_in(known["patient"].implode()))["patient_id"]
-    known["patient"] = pl.concat([known["patient"], aliases]).unique()
+    register = {kind: core[table][f"{kind}_id"].unique() for kind, table in _REFERENCES.items()}
+    aliases = merges.filter(pl.col("merged_into").is_in(register["patient"].implode()))[
+        "patient_id"
+    ]
+    register["patient"] = pl.concat([register["patient"], aliases]).unique()
     identities = core["identities"]
     tables = {name: _named(frame, core) for name, frame in core.items() if name != "identities"}
     missing = [
         _missing(name, frame, kind, ids)
         for name, frame in tables.items()
-        for kind, ids in known.items()
+        for kind, ids in register.items()
         if f"{kind}_id" in frame.columns and name != _REFERENCES[kind]
     ]
     for column, (kind, topic) in _CLASHING.items():
@@ -75,7 +77,7 @@ def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
             or (column == "continues" and name == topic)
         ]
     missing += [
-        _lost_merges(core["patient_status"], merges, known["patient"]),
+        _lost_merges(core["patient_status"], merges, register["patient"]),
         _fit_several(identities),
     ]
     return pl.concat([ORPHANS.empty(), *missing]).unique(ORPHANS.key, keep="any").sort(ORPHANS.key)

@@ -53,8 +53,8 @@ def decided(
             SAFETY: (True, None, DERIVED) if row["SAFFL"] == "Y" else (False, NOT_TREATED, DERIVED),
         }
         for code in (*SETS, *sorted(codes - set(SETS))):
-            said = filed[row["USUBJID"]].get(code, IN_SET)
-            is_in, reason, decided_by = _of_word(said) if code in codes else derived[code]
+            word = filed[row["USUBJID"]].get(code, IN_SET)
+            is_in, reason, decided_by = _of_word(word) if code in codes else derived[code]
             yield {
                 "USUBJID": row["USUBJID"],
                 "set_code": code,
@@ -66,12 +66,12 @@ def decided(
 
 def _filed(sets: str | None) -> dict[str, str]:
     """Code of a set to what the study files; of two names of one set the word that leaves out."""
-    said: dict[str, str] = {}
+    words: dict[str, str] = {}
     for name, word in sorted(json.loads(sets or "{}").items()):
         code = set_code(name)
-        if said.get(code, IN_SET) == IN_SET:
-            said[code] = str(word)
-    return said
+        if words.get(code, IN_SET) == IN_SET:
+            words[code] = str(word)
+    return words
 
 
 def _of_word(word: str) -> Decision:

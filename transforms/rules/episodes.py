@@ -127,7 +127,7 @@ def _treated_before(
     asked = consults.filter(pl.col("had_cryotherapy_before").is_not_null()).join(
         first.select("patient_id", "started_at"), on="patient_id"
     )
-    told = (
+    answers = (
         asked.filter(pl.col("occurred_at") <= pl.col("started_at"))
         .sort("occurred_at", "consult_id")
         .group_by("patient_id")
@@ -136,7 +136,7 @@ def _treated_before(
     return (
         first.select("patient_id")
         .join(prolonging, on="patient_id", how="left")
-        .join(told, on="patient_id", how="left")
+        .join(answers, on="patient_id", how="left")
         .select("patient_id", is_treated_before=pl.coalesce("is_prolonging", "by_consult"))
     )
 

@@ -83,11 +83,11 @@ def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) 
     started_at.
     """
     kept = [*by, "effective_from", *_LIMIT_COLUMNS]
-    found = sessions.select("session_id", "started_at", *by).join(
+    candidates = sessions.select("session_id", "started_at", *by).join(
         versions.select(kept), on=by, how="inner"
     )
-    found = found.filter(pl.col("effective_from") <= pl.col("started_at"))
-    latest = found.sort("effective_from", descending=True).unique(
+    candidates = candidates.filter(pl.col("effective_from") <= pl.col("started_at"))
+    latest = candidates.sort("effective_from", descending=True).unique(
         "session_id", keep="first", maintain_order=True
     )
     return latest.select("session_id", *_LIMIT_COLUMNS)

@@ -27,6 +27,6 @@ def masked(studies: pl.DataFrame, *, on: date | None) -> list[str]:
 
 def without_arms(topic: str, frame: pl.DataFrame, *, masked: Iterable[str]) -> pl.DataFrame:
     """The topic's records, in those of a masked study null for all that tells of an arm."""
-    told = [c for c in TELLING.get(topic, ()) if c in frame.columns]
+    columns = [c for c in TELLING.get(topic, ()) if c in frame.columns]
     is_masked = pl.col("study_id").is_in(list(masked)).fill_null(False)
-    return frame.with_columns(pl.when(~is_masked).then(c).alias(c) for c in told)
+    return frame.with_columns(pl.when(~is_masked).then(c).alias(c) for c in columns)

@@ -69,8 +69,8 @@ def _next_episodes(followed: pl.DataFrame, delivered: pl.DataFrame) -> pl.DataFr
     starts = delivered.filter(pl.col("APERIOD").is_not_null()).sort("EXSTDTM", "SESSIONID")
     starts = starts.unique(["patient_id", "APERIOD"], keep="first", maintain_order=True)
     starts = starts.select("patient_id", "EVENTID", APERIOD=pl.col("APERIOD") - 1, on="ASTDT")
-    found = followed.join(starts, on=["patient_id", "APERIOD"])
-    return found.select("USUBJID", "on", "EVENTID", what=pl.lit(_MAIN))
+    next_starts = followed.join(starts, on=["patient_id", "APERIOD"])
+    return next_starts.select("USUBJID", "on", "EVENTID", what=pl.lit(_MAIN))
 
 
 def _first_surgeries(followed: pl.DataFrame, surgeries: pl.DataFrame) -> pl.DataFrame:

@@ -152,8 +152,8 @@ def _check(frame: pl.DataFrame, terms: Terms) -> None:
         raise UsageError(
             f"{', '.join(words)} must be numbers; name a column of categories in factors instead"
         )
-    known = {terms.group, *terms.covariates, *terms.factors, *terms.others}
-    strange = [name for names in terms.interactions for name in names if name not in known]
+    columns = {terms.group, *terms.covariates, *terms.factors, *terms.others}
+    strange = [name for names in terms.interactions for name in names if name not in columns]
     if strange:
         raise UsageError(
             f"interaction of {', '.join(strange)}: name it among group, covariates or factors too"

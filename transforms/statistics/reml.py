@@ -196,10 +196,10 @@ def fit(
     `constant` is what -2 log L has beside the terms of the patterns. It has converged when g'H⁻¹g, about
     twice the distance of -2 log L from its minimum, is below `convergence` · |-2 log L|.
     """
-    found = _start(groups, structure)
-    if found is None:
+    fit = _start(groups, structure)
+    if fit is None:
         return None
-    parameters, point = found
+    parameters, point = fit
     for _ in range(_MOST_ITERATIONS):
         derivatives = _derive(groups, point, structure, parameters)
         distance = _decrement(derivatives) / abs(point.objective + constant)

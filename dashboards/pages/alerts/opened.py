@@ -225,13 +225,13 @@ def _acknowledged(row: dict) -> str:
 
 def _history(raw: pl.DataFrame, alert_id: str):
     rows = revisions(raw.filter(pl.col("alert_id") == alert_id))
-    told = [
+    changes = [
         _revision(row, before)
         for before, row in zip(
             [None, *rows.iter_rows(named=True)], rows.iter_rows(named=True), strict=False
         )
     ]
-    frame = pl.DataFrame(told, schema=dict.fromkeys(_HISTORY, pl.String), orient="row")
+    frame = pl.DataFrame(changes, schema=dict.fromkeys(_HISTORY, pl.String), orient="row")
     return table_of(frame, caption="Everything that was written of it, the oldest first")
 
 

@@ -210,7 +210,7 @@ def _devices(devices: pl.DataFrame, days: list[date]) -> list:
     day = days[0] if days else datetime.now(UTC).date()
     cryo = devices.filter(pl.col("kind").is_in(["cryo", "room_monitor"]))
     is_out, is_due = pl.col("out_from") <= day, pl.col("calibration_due_on") < day
-    found = cryo.filter(
+    troubled = cryo.filter(
         is_out.fill_null(False) | is_due.fill_null(False) | (pl.col("could_have_harmed") > 0)
     )
     items = [
@@ -224,7 +224,7 @@ def _devices(devices: pl.DataFrame, days: list[date]) -> list:
                 f": {state_of(r, day=day)}",
             ]
         )
-        for r in found.iter_rows(named=True)
+        for r in troubled.iter_rows(named=True)
     ]
     if not items:
         return [

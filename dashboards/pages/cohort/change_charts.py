@@ -91,12 +91,12 @@ def _class_rows(mine: pl.DataFrame) -> pl.DataFrame:
 def _class_sentence(shown: pl.DataFrame, visit: str) -> str:
     parts = []
     for (name,), rows in shown.group_by("group", maintain_order=True):
-        said = [
+        phrases = [
             f"{r['label'][0].lower()}{r['label'][1:]} {r['count']}, {r['said']}"
             for r in rows.iter_rows(named=True)
             if r["percent"] is not None
         ]
-        parts.append(f"{name}: {'; '.join(said) or rows['said'][0]}")
+        parts.append(f"{name}: {'; '.join(phrases) or rows['said'][0]}")
     return f"At {visit}, {'. '.join(parts)}."
 
 

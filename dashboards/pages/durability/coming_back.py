@@ -64,7 +64,7 @@ def first_events(
     )
     return Drawn(
         figure=figure,
-        summary=f"{_said(drawn)} {_test(drawn) if is_by_series else ''}".strip(),
+        summary=f"{_phrase(drawn)} {_test(drawn) if is_by_series else ''}".strip(),
         notes=(
             _MAYBE,
             *_without_competitors(drawn, kaplan_meier),
@@ -127,7 +127,7 @@ def _numbers_by_series(rows: pl.DataFrame, ticks: list[int]) -> list[tuple[str, 
 # --- sentences ----------------------------------------------------------------------------------
 
 
-def _said(rows: pl.DataFrame) -> str:
+def _phrase(rows: pl.DataFrame) -> str:
     """Of each series how many had which event, and their shares at a day at which enough are
     left.
     """

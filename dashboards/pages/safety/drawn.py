@@ -23,7 +23,7 @@ def _clinic(shown: Shown) -> pl.Expr:
 
 
 def clinic_rates_chart(shown: Shown, of: Look) -> Drawn:
-    title = f"{CLINIC_RATES_TITLE} ({shown.said_restriction})"
+    title = f"{CLINIC_RATES_TITLE} ({shown.restriction_words})"
     return charts.rates_chart(shown.by_clinic, _clinic(shown), of=of, what="clinics", title=title)
 
 
@@ -41,7 +41,7 @@ def term_rates_chart(shown: Shown, of: Look) -> Drawn:
         of=of,
         what="terms",
         more=more,
-        title=f"Which events? ({shown.said_restriction})",
+        title=f"Which events? ({shown.restriction_words})",
     )
 
 
@@ -63,7 +63,7 @@ def ratios_chart(shown: Shown, of: Look) -> Drawn:
         shown.clinics,
         of=of,
         is_outside=shown.reader.is_outside,
-        title=f"{RATIOS_TITLE} ({shown.said_restriction})",
+        title=f"{RATIOS_TITLE} ({shown.restriction_words})",
     )
 
 

@@ -78,7 +78,7 @@ class Shown(cards.Shown):
         return self._rates(self.choice.stratum(), sql_of(restriction))
 
     @property
-    def said_restriction(self) -> str:
+    def restriction_words(self) -> str:
         return RESTRICTIONS[self.restriction].words
 
     def _series(self) -> pl.DataFrame:

@@ -67,12 +67,12 @@ def _of_steps(
 
 def _box(row: dict, at: str | None) -> Component:
     title = STEPS[row["step"]].title + (f": {at}" if at else "")
-    said = [html.Span(title, className="flow-title"), html.Span(number(row), className="flow-n")]
+    content = [html.Span(title, className="flow-title"), html.Span(number(row), className="flow-n")]
     if row["n_patients"] is None:
-        said[1:] = [html.Span(row["reason"] or words.NOTHING, className="small")]
+        content[1:] = [html.Span(row["reason"] or words.NOTHING, className="small")]
     items = [html.Li(f"{why}: {words.count(n)}") for why, n in reasons(row)]
-    said += [html.Ul(items)] if items else []
-    return html.Li(said, className="aside" if row["step"] in _ASIDE else None)
+    content += [html.Ul(items)] if items else []
+    return html.Li(content, className="aside" if row["step"] in _ASIDE else None)
 
 
 def _list(boxes: list[Component]) -> Component:
@@ -96,7 +96,7 @@ def as_table(rows: pl.DataFrame, *, caption: str) -> Component:
     order = {step: k for k, step in enumerate(STEPS)}
     ordered = rows.with_columns(_order=pl.col("step").replace_strict(order, default=len(order)))
     ordered = ordered.sort("_order", "visit_day", "arm", nulls_last=False)
-    said = [
+    table = [
         {
             "Step": STEPS[row["step"]].title,
             "Visit": row["visit"] or words.NOTHING,
@@ -112,6 +112,6 @@ def as_table(rows: pl.DataFrame, *, caption: str) -> Component:
     return html.Details(
         [
             html.Summary("View as table"),
-            table_of(pl.DataFrame(said) if said else None, caption=caption),
+            table_of(pl.DataFrame(table) if table else None, caption=caption),
         ]
     )

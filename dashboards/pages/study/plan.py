@@ -36,7 +36,7 @@ def facts(plan: dict) -> Component:
         ("Reference arm", f"{words.arm(arm)} ({basis})" if arm else f"none: {basis}"),
         ("Primary analysis", _planned(plan) or plan["primary_reason"]),
     ]
-    pairs = [html.Div([html.Dt(name), html.Dd(said)]) for name, said in rows]
+    pairs = [html.Div([html.Dt(name), html.Dd(text)]) for name, text in rows]
     return html.Div([html.Dl(pairs, className="facts"), _visits(plan["planned_visits"])])
 
 
