@@ -1,5 +1,4 @@
-"""Parameters on any page: rows and metrics by what they are a statistic of, which come first, how
-they are written.
+"""Parameters on any page: rows and metrics by what they are a statistic of, how they are written.
 
 Here: what several pages ask of a parameter. Not here: which a page shows (pages/), what they are
 called (words.py).
@@ -10,14 +9,11 @@ from collections.abc import Iterable
 import polars as pl
 
 from transforms.facts.catalogue import STATISTICS
+from transforms.facts.digits import DIGITS_OF_UNIT, USUAL
 from transforms.facts.instruments import INSTRUMENTS
 from transforms.facts.parameters import PARAMETERS
 
 from . import words
-
-# Of two parameters with as many patients the first of these is shown
-FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
-_DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2, "K": 2}
 
 
 def is_of(parameters: Iterable[str], *statistics: str) -> pl.Expr:
@@ -55,4 +51,4 @@ def parameter_options(codes: list[str]) -> list[dict]:
 
 def digits_of(unit: str) -> int:
     """How many digits a number of this unit is written with."""
-    return _DIGITS.get(unit, 1)
+    return DIGITS_OF_UNIT.get(unit, USUAL)

@@ -2,7 +2,7 @@
 the rest count.
 
 Here: raw.reject_hours -> alert events that are due, those that close once the records were read,
-and the note of what was told. Not here: publishing (worker.py, orchestration/console.py), counting
+and the note of what was told. Not here: publishing (worker.py, orchestration/rejects.py), counting
 (reject_hours.py).
 
 The first reject of an hour raises its alert at once. How many it stands for is in raw.reject_hours

@@ -1,7 +1,7 @@
 """Rejects sent again: which of them can be read now, and as what they are sent.
 
-Here: decoding them once more, and the records to publish, with their headers. Not here: publishing,
-marking (console).
+Here: decoding them once more, and the records to publish, with their headers. Not here: publishing
+(orchestration/rejects.py), marking (inspection.py).
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """An answer as a file: where it may be made, whole or not at all, and Parquet.
 
-Here: `floe sql --to FILE`. Not here: JSON, CSV and tables (printing.py), which rows (console.py).
+Here: `floe sql --to FILE`. Not here: JSON, CSV and tables (printing.py), which rows (answers.py).
 
 A new file is made beside its place, flushed, and linked into it, so that no other file is ever
 written over, whoever makes one there meanwhile. Folders are told apart by device and inode, so that

@@ -1,6 +1,6 @@
 """Rows for people and for programs: a table on the terminal, JSON, CSV.
 
-Here: how values are written. Not here: which rows (console.py), from which question
+Here: how values are written. Not here: which rows (answers.py), from which question
 (ingest/lake/). JSON has one row per line and is exact; what is no number there (NaN, infinity) is
 null. A time is RFC 3339 in all three. Texts act nowhere (transforms/plain_text.py): the table shows
 what would steer a terminal as escapes, CSV is for spreadsheets, in which a text that would be a

@@ -5,9 +5,11 @@ Here: checks over the source tree. Not here: behaviour.
 
 import ast
 import importlib.metadata
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections import Counter
 from pathlib import Path
 
@@ -77,6 +79,73 @@ def _imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
     return names
+
+
+_MODULE = re.compile(r"(?<![\w*])[\w/.-]*\w\.py\b")
+_STANDS_FOR = re.compile(r"\b[A-Z]{2,}\b")  # a folder or file of any name: NAME.py
+_OF_OTHERS = {"tests/test_rates_poisson.py", "tests/test_survfunc.py"}  # of statsmodels
+
+
+def _prose(path: Path) -> str:
+    """What people read in a file: of a module its docstrings and comments."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return text
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+    return "\n".join([*comments, *(ast.get_docstring(node) or "" for node in nodes)])
+
+
+def gone_modules(text: str, *, near: Path, paths: set[Path]) -> set[str]:
+    """Names of modules in the text that are no module: by the end of its path, or from the folder
+    of the file that names it.
+    """
+    ends = {"/".join(path.parts[k:]) for path in paths for k in range(len(path.parts))}
+    return {
+        name
+        for name in _MODULE.findall(text)
+        if not _STANDS_FOR.search(name) and name not in _OF_OTHERS and name not in ends
+        if not (ROOT / near.parent / name).resolve().is_relative_to(ROOT)
+        or (ROOT / near.parent / name).resolve().relative_to(ROOT) not in paths
+    }
+
+
+SOURCES = [
+    path.relative_to(ROOT)
+    for folder in (*ROOMS, "tests", "docs")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".md")
+] + [Path("README.md")]
+
+
+def test_every_module_that_is_named_is_there():
+    """A docstring, a comment or a document that names a module names one that there is: who moves
+    or renames a file is told where it was named.
+    """
+    gone = {
+        str(path): names
+        for path in SOURCES
+        if (names := gone_modules(_prose(ROOT / path), near=path, paths=set(SOURCES)))
+    }
+    assert gone == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("Not here: printing (printing.py), rules (rules/safety.py, ../status.py).", set()),
+        ("Not here: printing (console.py).", {"console.py"}),
+        ("transforms/rules/exposures.py says which", {"transforms/rules/exposures.py"}),
+        ("../rules/safety.py", {"../rules/safety.py"}),
+        ("`transforms/marts/NAME.py`, one a mart", set()),
+    ],
+)
+def test_a_module_that_is_gone_is_seen(text, gone):
+    """Planted in a module of verbs."""
+    near = Path("orchestration/verbs/asking.py")
+    assert gone_modules(text, near=near, paths=set(SOURCES)) == gone
 
 
 def test_nothing_is_dead():

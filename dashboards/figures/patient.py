@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
+from transforms.facts.values import UNENDED
+
 from .. import words
 from ..theme import DASHES, SYMBOLS, Look
 from .blank import say_in_row
@@ -170,7 +172,7 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
     terms = rows["AEDECOD"].fill_null("not coded").unique(maintain_order=True).to_list()
     for r in rows.iter_rows(named=True):
         colour = of.concern if r["AESER"] == "Y" else of.series[3]
-        is_open = r["AENDTM"] is None and r["AEOUT"] in ("ongoing", "resolving")
+        is_open = r["AENDTM"] is None and r["AEOUT"] in UNENDED
         end = r["AENDTM"] or (until if is_open else None) or r["ASTDTM"]
         text = (
             f"{r['AETERM']}<br>grade {words.count(r['AETOXGR'])}, {'serious' if r['AESER'] == 'Y' else 'not serious'}, "

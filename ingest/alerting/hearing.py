@@ -17,6 +17,7 @@ import polars as pl
 
 from transforms.alerting.news import alert_id
 from transforms.alerting.rule import TIERS
+from transforms.facts.values import TAKEN_UP
 from transforms.records.current import written_at
 
 from .book import Book
@@ -26,7 +27,7 @@ from .telling import publish, tell_sinks, tell_the_told
 
 # What people do to an alert, as the state that it then has; each is told to whom the alert was
 # told.
-BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
+BY_PEOPLE = (*TAKEN_UP, "open")
 # Who wrote alerts of clashes and implausible records under other names, before the watcher did.
 FORMERLY = "/floe/core"
 _NEWS_FOR = timedelta(
@@ -131,10 +132,10 @@ def _undo(book: Book, duty: Duty, forged: list[dict], *, now: datetime) -> None:
 
 
 def _and(finding: str | None, more: str) -> str:
-    said = finding or ""
-    if said.endswith(more):
-        return said
-    return "; ".join(filter(None, [said, more]))
+    sentence = finding or ""
+    if sentence.endswith(more):
+        return sentence
+    return "; ".join(filter(None, [sentence, more]))
 
 
 def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
@@ -151,7 +152,7 @@ def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetim
     What was done before the alert was told, or told again as graver, has not seen that: the alert
     stays open, and whoever is on duty hears of it once more.
     """
-    if row["state"] in ("acknowledged", "investigating", "closed") and _is_blind(stood, row):
+    if row["state"] in TAKEN_UP and _is_blind(stood, row):
         _stay_open(book, duty, stood, row, now=now)
         return
     is_changed = row["state"] in BY_PEOPLE and row["state"] != stood["state"]

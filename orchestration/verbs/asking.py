@@ -1,6 +1,7 @@
 """Verbs that compute, ask and look after the lake: materialize, sql, status, verify, mend, upkeep.
 
-Here: their options. Not here: questions and printing (console.py), Dagster (automation.py).
+Here: their options. Not here: the answers (../answers.py, ../status.py,
+../proving.py), printing (../printing.py), Dagster (../automation.py).
 """
 
 import json

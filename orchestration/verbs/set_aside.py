@@ -1,6 +1,7 @@
 """Verbs about what wants a person: rejects and alerts.
 
-Here: their options. Not here: the questions and the printing (console.py).
+Here: their options. Not here: the answers (../rejects.py, ../alerts.py), printing
+(../printing.py).
 """
 
 from typing import Annotated

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from ingest.lake import Lake
 from tests.dashboards import small_devices, small_study, small_summaries
 from tests.dashboards.rows import CUT, STAMP, frame, stratum, what_it_is_of
+from transforms.facts.restrictions import flag_columns
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.app import RELEASED
 
@@ -117,10 +118,7 @@ def rate(
         | where
         | {"metric_id": "adverse_event_rates", "term": term, "events": events, "min_grade": None}
     )
-    row |= {
-        f"is_{r}_only": False
-        for r in ("serious", "related", "treatment_emergent", "session_emergent")
-    } | only
+    row |= dict.fromkeys(flag_columns(), False) | only
     row |= {
         "patients": 40,
         "patients_with_event": events,

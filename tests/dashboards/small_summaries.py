@@ -8,6 +8,7 @@ test expects of them.
 import json
 
 from tests.dashboards.rows import CUT, STAMP, stratum, what_it_is_of
+from transforms.facts.restrictions import GROUP_RESTRICTIONS, flag_columns
 
 ARMS = ("acupuncture", "control")
 
@@ -331,10 +332,7 @@ def event_comparisons() -> list[dict]:
         "patients": 20,
         "reference_patients": 40,
     }
-    base |= {
-        f"is_{r}_only": False
-        for r in ("serious", "related", "treatment_emergent", "session_emergent")
-    }
+    base |= dict.fromkeys(flag_columns(), False)
     # dimension, compared, reference, events and sessions of both, ratio, limits, reason
     pairs = (
         ("clinic_id", "C3", "(all others)", 0, 400, 11, 1200, 0.0, 0.0, 1.19, None),
@@ -606,11 +604,8 @@ def event_groups() -> list[dict]:
                         "category": category,
                     }
                 )
-                row |= {
-                    "is_serious_only": is_serious,
-                    "is_related_only": False,
-                    "is_treatment_emergent_only": False,
-                }
+                row |= dict.fromkeys(flag_columns(GROUP_RESTRICTIONS), False)
+                row |= {"is_serious_only": is_serious}
                 row |= {"patients": 40, "patients_with_event": 4, "sessions": 800, "events": 6}
                 row |= {"incidence_proportion": 0.1, "events_per_100_sessions": 0.75}
                 row |= {"incidence_proportion_lower": 0.03, "incidence_proportion_upper": 0.24}

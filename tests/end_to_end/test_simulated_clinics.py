@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from orchestration.proving import verify_lake
 from transforms.facts.limits import LIMITS
+from transforms.facts.restrictions import rows_of
 from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.schemas.raw import REJECTS
 
@@ -51,10 +52,7 @@ def rates(tables, *strata: str) -> pl.DataFrame:
     frame = tables["mart.adverse_event_rates"].filter(
         pl.col("strata") == pl.lit(list(strata), pl.List(pl.String))
     )
-    only = [c for c in frame.columns if c.startswith("is_") and c.endswith("_only")]
-    return frame.filter(
-        ~pl.any_horizontal(pl.col(only).fill_null(False)) & pl.col("min_grade").is_null()
-    )
+    return frame.filter(rows_of("any"))
 
 
 def started(truth) -> set[str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from ingest.contract import encode, record_key
+from transforms.facts.restrictions import rows_of
 
 MAY = datetime(2026, 5, 20, tzinfo=UTC)
 
@@ -75,10 +76,7 @@ def test_ids_of_two_clinics(replayed):
     whole = tables["mart.adverse_event_rates"].filter(
         pl.col("strata").list.len() == 0, pl.col("term").is_null()
     )
-    plain = whole.filter(
-        ~pl.col("is_serious_only"), ~pl.col("is_related_only"), pl.col("min_grade").is_null()
-    )
-    plain = plain.filter(~pl.col("is_treatment_emergent_only"), ~pl.col("is_session_emergent_only"))
+    plain = whole.filter(rows_of("any"))
     assert plain.select("events", "sessions", "patients").rows() == [(2, 2, 2)]
 
 

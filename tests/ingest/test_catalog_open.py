@@ -1,7 +1,7 @@
 """The catalog while events land: its log stays, and who has it to himself for a moment holds others
 up, no more.
 
-Here: the connection that stays, and a busy catalog. Not here: turns (test_turns.py), what the lake
+Here: the connection that stays, and a busy catalog. Not here: turns (test_lake.py), what the lake
 holds (test_lake.py).
 """
 

@@ -21,6 +21,7 @@ from ingest.decode import decode
 from ingest.simulate import Effects, Plan, simulate, simulate_live, write_ndjson
 from ingest.source import Batch
 from transforms.errors import UsageError
+from transforms.facts.instruments import INSTRUMENTS
 from transforms.records.conflicts import conflicts
 from transforms.records.current import current, merge_patients
 from transforms.schemas import TOPICS
@@ -170,6 +171,28 @@ def test_unknown_fields_and_values_are_counted(sent):
         assert rows["extra"].is_not_null().sum() == sent.truth.extras[name]
     assert extra == sent.truth.extras.total() > 20
     assert unknown == sent.truth.unknown_values.total() > 20
+
+
+def test_every_item_that_is_asked_is_one_of_the_contract(sent):
+    """With an answer in its range: of what simulated clinics ask nothing is an item that no score
+    knows. Items of instruments that are not listed are what the simulator sends unknown on purpose.
+    """
+    answers = [
+        (instrument, item, answer)
+        for instrument, items in _core(sent, "responses").select("instrument", "items").rows()
+        if instrument in INSTRUMENTS
+        for item, answer in orjson.loads(items).items()
+    ]
+    ranges = {
+        (i.id, item): limits for i in INSTRUMENTS.values() for item, limits in i.items.items()
+    }
+    assert len(answers) > 500
+    assert [
+        (instrument, item, answer)
+        for instrument, item, answer in answers
+        if (limits := ranges.get((instrument, item))) is None
+        or (answer is not None and not limits[0] <= answer <= limits[1])
+    ] == []
 
 
 def test_sessions_as_they_count_are_the_truth(sent):

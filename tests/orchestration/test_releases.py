@@ -35,15 +35,13 @@ from orchestration.releases import (
     release_if_due,
 )
 from transforms.errors import FloeError
+from transforms.facts.restrictions import sql_of
 from transforms.schemas import MART_TABLES
 from transforms.schemas.app import RELEASED
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CLINIC = ("floe.clinics.v1", {"clinic_id": "C1", "timezone": "UTC"})
-EVERYBODY = (
-    "strata = [] AND term IS NULL AND min_grade IS NULL AND NOT is_serious_only AND NOT is_related_only "
-    "AND NOT is_treatment_emergent_only AND NOT is_session_emergent_only"
-)
+EVERYBODY = f"strata = [] AND term IS NULL AND {sql_of('any')}"
 
 
 def patient(number: int, *, has_event: bool) -> list[tuple[str, dict]]:

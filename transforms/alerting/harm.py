@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from ..facts.event_groups import COLD_INJURY
+from ..facts.thresholds import FATAL_GRADE, SEVERE_GRADE
 from .causes import causes
 from .words import DEATH, INJURY, any_says, closed_value, is_death
 
@@ -16,7 +17,6 @@ _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
 _IN_THE_MORNING = ("nerve",)
 _ENDED = ("resolved", "resolved_with_sequelae", "fatal")
 _KINDS = ("frostbite", "burn", "asphyxia", "syncope", "nerve", "other")
-SEVERE_GRADE, FATAL_GRADE = 3, 5
 
 
 def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataFrame:

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from ..facts.values import TAKEN_UP
 from ..records.current import LANDED, current, first_landed, written_at
 from .news import TOLD
 from .rule import TIERS
 from .rules import RULES
 
 BY_FLOE = "/floe/"  # what the sources of Floe's own parts begin with; anybody else's revision is a person's act
-_ENDED = ("acknowledged", "investigating", "closed")
 # Of an alert that says none: as an older release of Floe or another system wrote it.
 _TIER_OF_RULE = {id: rule.tier for id, rule in RULES.items()}
 _TIER_OF_NO_RULE = "today"
@@ -132,7 +132,7 @@ def waits(history: pl.DataFrame) -> pl.DataFrame:
     is_told = pl.when(of_floe).then(pl.col("news").fill_null("opened").is_in(TOLD)).otherwise(True)
     rows = history.with_columns(
         _told=is_told & (pl.col("state") == "open"),
-        _acted=people & pl.col("state").is_in(_ENDED),
+        _acted=people & pl.col("state").is_in(TAKEN_UP),
         _rank=pl.col("tier").replace_strict(
             {tier: k for k, tier in enumerate(TIERS)}, return_dtype=pl.Int64
         ),

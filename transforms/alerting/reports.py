@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from ..facts.values import DATED_STATES
 from ..rules.report_duties import duties
 from ..rules.reportable import happenings
 from ..schemas import TIMESTAMP
@@ -46,7 +47,7 @@ def of_reports(
     is_late = is_late | (
         (pl.col("state") == "due_now") & (pl.col("today") > pl.col("aware_on")).fill_null(False)
     )
-    is_soon = pl.col("state").is_in(["open", "overdue"]) & (pl.col("days_left") <= SOON_DAYS)
+    is_soon = pl.col("state").is_in(DATED_STATES) & (pl.col("days_left") <= SOON_DAYS)
     level = pl.when(is_late).then(3).when(pl.col("days_left") == 0).then(2).otherwise(1)
     pressing = rows.filter(is_soon.fill_null(False) | (pl.col("state") == "due_now")).with_columns(
         _level=level

@@ -89,6 +89,10 @@ def _is_within(day: pl.Expr, within: Window) -> pl.Expr:
 def _after(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """`session_id`, `adverse_events`: of each event the session that it names, else the last before
     its onset.
+
+    This is not the session to which an event belongs (rules/safety.py): sessions are those of the
+    list alone, however long before, and where the onset is not known the last one stands for it. A
+    list for people to look at leaves nothing out.
     """
     ids = sessions["session_id"].to_list()
     starts = sessions.select("patient_id", "session_id", "started_at")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from ..facts.restrictions import GROUP_RESTRICTIONS, flag_columns, key_columns
 from ..facts.values import MISSING_AS_NONRESPONDER
+from ..schemas import MART_TABLES
+from ..schemas.mart.columns import STRATA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,12 @@ class Counts:
     as_a_whole: Sequence[str] = ()
 
 
+def _beside_stratum(name: str) -> tuple[str, ...]:
+    """What tells the rows of one stratum apart: all of the table's key that is no dimension."""
+    strata = {column.name for column in STRATA}
+    return tuple(column for column in MART_TABLES[name].key if column not in strata)
+
+
 def _rounded(*names: str) -> dict[str, bool]:
     return dict.fromkeys(names, False)
 
@@ -55,7 +62,7 @@ _WITHOUT = {"without": ("patients", "patients_with_event")}
 
 COUNTS: Mapping[str, Counts] = {
     "cohort_outcomes": Counts(
-        by=("metric_id", "visit", "population", "episode", "strategy"),
+        by=_beside_stratum("cohort_outcomes"),
         slack=_NESTED | _rounded("n_event"),
         guarded=("n_patients", "n_evaluable", "n_event"),
         rest={"without": ("n_evaluable", "n_event")},
@@ -65,7 +72,7 @@ COUNTS: Mapping[str, Counts] = {
         denominators=("n_missing", pl.col("population") == MISSING_AS_NONRESPONDER),
     ),
     "reliable_change": Counts(
-        by=("parameter", "visit"),
+        by=_beside_stratum("reliable_change"),
         slack=_NESTED | _rounded(*_CLASSES),
         guarded=("n_patients", "n_evaluable", *_CLASSES),
         sums=(*_SUMS, ("n_evaluable", _CLASSES)),
@@ -73,13 +80,13 @@ COUNTS: Mapping[str, Counts] = {
         apart=_APART,
     ),
     "important_change": Counts(
-        by=("parameter", "visit"),
+        by=_beside_stratum("important_change"),
         slack=_rounded("n_changes", *_IMPRESSIONS),
         guarded=("n_changes", *_IMPRESSIONS),
         sums=(("n_changes", _IMPRESSIONS),),
     ),
     "responder_curves": Counts(
-        by=("parameter", "visit", "cutoff_pct"),
+        by=_beside_stratum("responder_curves"),
         slack=_rounded("n", "x") | {"n_missing": True},
         guarded=("n",),
         never_more=(("x", "n"), ("n_missing", "n")),
@@ -88,12 +95,12 @@ COUNTS: Mapping[str, Counts] = {
         as_a_whole=("cutoff_pct",),
     ),
     "dose_response": Counts(
-        by=("parameter", "visit", "from_per_week"),
+        by=_beside_stratum("dose_response"),
         slack=_rounded("n_patients"),
         guarded=("n_patients",),
     ),
     "adverse_event_rates": Counts(
-        by=("term", *key_columns()),
+        by=_beside_stratum("adverse_event_rates"),
         slack=_EVENTS | _rounded("events_outside", "unknown_onset", "events_planned"),
         guarded=("patients", "patients_with_event", "events", "events_outside", "unknown_onset"),
         rest=_WITHOUT | {"after": ("events_planned", "events")},
@@ -101,7 +108,7 @@ COUNTS: Mapping[str, Counts] = {
         over=((("term",), "events"), (("term",), "events_outside")),
     ),
     "adverse_event_groups": Counts(
-        by=("grouping", "category", *flag_columns(GROUP_RESTRICTIONS)),
+        by=_beside_stratum("adverse_event_groups"),
         slack=_EVENTS,
         guarded=("patients", "patients_with_event", "events"),
         rest=_WITHOUT,

@@ -36,15 +36,18 @@ class Instrument:
     Its parameters are answers as given, or one is `prorated`; others are scored in
     transforms/instruments. `rule`: the score in words, with the site's `options`. `is_pain`: it asks
     about pain. `is_asked_in_part`: an item that a response does not have was not asked.
-    `has_change`: a change of it has a meaning. `is_case_mix`: it describes patients at baseline and
+    `recall`: of what time its questions are. `form`: the version that is scored, None where there is
+    but one. `has_change`: a change of it has a meaning. `is_case_mix`: it describes patients at baseline and
     is no outcome.
     """
 
     id: str
     items: dict[str, tuple[float, float]]
+    recall: str
     rule: str
     source: str
     verification: str
+    form: str | None = None
     options: tuple[str, ...] = ()
     prorated: Prorated | None = None
     is_whole: bool = True
@@ -52,6 +55,14 @@ class Instrument:
     is_asked_in_part: bool = False
     has_change: bool = True
     is_case_mix: bool = False
+
+    @property
+    def published_rule(self) -> str:
+        return f"{self.rule}; asked of {self.recall}"
+
+    @property
+    def published_source(self) -> str:
+        return f"{self.source}; form {self.form}" if self.form else self.source
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -73,6 +84,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="nrs_pain",
             items=dict.fromkeys(PAIN_RECALLS, (0, 10)),
+            recall="the last 7 days, or now (by item)",
             rule="the answer, 0-10; each item (recall, place) is its own parameter",
             source="Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378",
             verification="verified",
@@ -83,6 +95,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="vas_pain",
             items=dict.fromkeys(PAIN_RECALLS, (0, 100)),
+            recall="the last 7 days, or now (by item)",
             rule="the mark, 0-100 mm; never pooled with the NRS",
             source="Ostelo 2008, Spine 33:90",
             verification="verified",
@@ -93,6 +106,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="pain_index",
             items={"index": (0, 100)},
+            recall="the days of a diary",
             rule="the diary's score, 0-100, as given",
             source="Vickers 2004, BMJ 328:744",
             verification="verified",
@@ -102,6 +116,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="pain_days_28",
             items={"days": (0, 28)},
+            recall="the last 28 days",
             rule="days with pain in 28 days, as given",
             source="Vickers 2004, BMJ 328:744",
             verification="verified",
@@ -111,8 +126,10 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="odi",
             items=_numbered("s", 10, (0, 5)),
+            recall="today",
             rule="100 x sum / (5 x sections answered), at least {odi_min_items} of 10; only where a licence is stated (here: {odi_licensed})",
-            source="Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a",
+            source="Fairbank & Pynsent 2000, Spine 25:2940",
+            form="2.1a",
             verification="verified",
             options=("odi_min_items", "odi_licensed"),
             prorated=Prorated(factor=20, needed=None),
@@ -120,6 +137,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="rmdq",
             items=_numbered("q", 24, (0, 1)),
+            recall="today",
             rule="statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)",
             source="Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal",
             verification="verified",
@@ -128,6 +146,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="ndi",
             items=_numbered("s", 10, (0, 5)),
+            recall="today",
             rule="100 x sum / (5 x sections answered), at least 8 of 10",
             source=(
                 "Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; Vernon's notes on its scoring (chiro.org, "
@@ -139,6 +158,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="promis_pi_4a",
             items=_numbered("q", 4, (1, 5)),
+            recall="the last 7 days",
             rule="T-score of the sum of 4 items by table; all answered",
             source="HealthMeasures scoring manual of the adult profiles 2021, table of form 4a",
             verification="verified",
@@ -146,18 +166,22 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="promis_pi_6a",
             items=_numbered("q", 6, (1, 5)),
+            recall="the last 7 days",
             rule="T-score of the sum of 6 items by table; all answered",
-            source=f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS ACCESS prints it",
+            source=f"parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS ACCESS prints it",
+            form="v1.0",
             verification="unverified",
         ),
         Instrument(
             id="promis_pf_6b",
             items=_numbered("q", 6, (1, 5)),
+            recall="no period",
             rule="T-score of the sum of 6 items by table; all answered",
             source=(
-                f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
+                f"parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
                 "ACCESS prints it, 14 other T as BACPAC prints them"
             ),
+            form="v1.2",
             verification="unverified",
         ),
         Instrument(
@@ -170,16 +194,18 @@ INSTRUMENTS: dict[str, Instrument] = {
                 },
                 "pain": (0, 10),
             },
+            recall="the last 7 days (physical function: of no period)",
             rule="weighted sum of seven domain T-scores and pain intensity; all answered",
             source=(
-                "Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021, "
-                "form v2.1"
+                "Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021"
             ),
+            form="v2.1",
             verification="verified",
         ),
         Instrument(
             id="pgic",
             items={"pgic": (1, 7)},
+            recall="the time since the start",
             rule="the category, 1 very much improved to 7 very much worse",
             source="Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005",
             verification="verified",
@@ -188,6 +214,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="eq_5d_5l",
             items={**dict.fromkeys(EQ_5D_DIMENSIONS, (1, 5)), "vas": (0, 100)},
+            recall="today",
             rule="utility of the five-digit profile in the clinic's country's value set; EQ VAS as given",
             source="Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user",
             verification="verified",
@@ -195,6 +222,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         Instrument(
             id="start_back",
             items={**_numbered("q", 9, (0, 1)), "q9": (0, 4)},
+            recall="the last 2 weeks",
             rule="nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3",
             source="Hill 2008, Arthritis Rheum 59:632; class rule as Physiopedia, WikiMSK and awell-score give it",
             verification="verified",

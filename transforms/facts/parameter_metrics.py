@@ -126,10 +126,10 @@ def _score(p: Parameter) -> dict:
         "statistic": "score",
         "version": version,
         "title": p.title,
-        "rule": instrument.rule,
+        "rule": instrument.published_rule,
         "unit": p.unit,
         "direction": p.better,
-        "source": instrument.source,
+        "source": instrument.published_source,
         "verification": instrument.verification,
         "parameters": instrument.options,
         "tests": ("tests/transforms/test_instruments.py",),
@@ -178,4 +178,4 @@ def _rule_source(p: Parameter, name: str) -> tuple[str, str]:
         source, verification = RULE_SOURCES[p.points_option]
         return source, verification if name == "points" else "proposal"
     instrument = INSTRUMENTS[p.instrument]
-    return instrument.source, instrument.verification
+    return instrument.published_source, instrument.verification

@@ -46,6 +46,8 @@ RESPONDER_RULES: dict[str, ResponderRule] = {
     )
 }
 CRITERIA = tuple(rule.name for rule in RESPONDER_RULES.values())
+(WORSENING,) = (rule.name for rule in RESPONDER_RULES.values() if rule.is_worsening)
+BY_POINTS = RESPONDER_RULES["points"].name
 
 # from the best on
 CHANGE_CLASSES = ("recovered", "improved", "unchanged", "deteriorated")

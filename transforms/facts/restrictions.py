@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from .thresholds import MODERATE_GRADE, SESSION_WINDOW_H, SEVERE_GRADE
+
 GRADE_COLUMN = "min_grade"
 
 
@@ -20,13 +22,14 @@ class Restriction:
     """Events of which `flag`, a column of mart.adae, is Y; or of grade `min_grade` or more; without
     both any event.
 
-    `words`: what people read.
+    `words`: what people read. `is_of_groups`: mart.adverse_event_groups has it, too.
     """
 
     id: str
     words: str
     flag: str | None = None
     min_grade: int | None = None
+    is_of_groups: bool = False
 
     @property
     def column(self) -> str | None:
@@ -47,18 +50,24 @@ class Restriction:
 RESTRICTIONS: dict[str, Restriction] = {
     restriction.id: restriction
     for restriction in (
-        Restriction(id="any", words="any event"),
-        Restriction(id="serious", words="serious", flag="AESER"),
-        Restriction(id="related", words="related", flag="AERELFL"),
-        Restriction(id="treatment_emergent", words="treatment-emergent", flag="TRTEMFL"),
-        Restriction(id="session_emergent", words="within 72 h of a session", flag="SESS72FL"),
-        Restriction(id="grade_2", words="grade 2 or more", min_grade=2),
-        Restriction(id="grade_3", words="grade 3 or more", min_grade=3),
+        Restriction(id="any", words="any event", is_of_groups=True),
+        Restriction(id="serious", words="serious", flag="AESER", is_of_groups=True),
+        Restriction(id="related", words="related", flag="AERELFL", is_of_groups=True),
+        Restriction(
+            id="treatment_emergent", words="treatment-emergent", flag="TRTEMFL", is_of_groups=True
+        ),
+        Restriction(
+            id="session_emergent",
+            words=f"within {SESSION_WINDOW_H} h of a session",
+            flag="SESS72FL",
+        ),
+        Restriction(id="grade_2", words="grade 2 or more", min_grade=MODERATE_GRADE),
+        Restriction(id="grade_3", words="grade 3 or more", min_grade=SEVERE_GRADE),
     )
 }
 
 # Those of mart.adverse_event_groups, which has no grades but as a grouping.
-GROUP_RESTRICTIONS = ("any", "serious", "related", "treatment_emergent")
+GROUP_RESTRICTIONS = tuple(r.id for r in RESTRICTIONS.values() if r.is_of_groups)
 
 
 def flag_columns(names: Iterable[str] | None = None) -> list[str]:
@@ -91,11 +100,13 @@ def rows_of(name: str) -> pl.Expr:
     )
 
 
-def sql_of(name: str) -> str:
-    """`rows_of` as a condition of SQL."""
-    wanted = RESTRICTIONS[name]
-    flags = [f"{column} = {str(column == wanted.column).lower()}" for column in flag_columns()]
-    grade = wanted.min_grade
-    return " AND ".join(
-        [*flags, f"{GRADE_COLUMN} = {grade}" if grade else f"{GRADE_COLUMN} IS NULL"]
-    )
+def sql_of(name: str, *, among: Iterable[str] = tuple(RESTRICTIONS)) -> str:
+    """`rows_of` as a condition of SQL; `among`: the restrictions that the mart has."""
+    wanted, among = RESTRICTIONS[name], tuple(among)
+    conditions = [
+        f"{column} = {str(column == wanted.column).lower()}" for column in flag_columns(among)
+    ]
+    if any(RESTRICTIONS[other].min_grade for other in among):
+        grade = wanted.min_grade
+        conditions.append(f"{GRADE_COLUMN} = {grade}" if grade else f"{GRADE_COLUMN} IS NULL")
+    return " AND ".join(conditions)

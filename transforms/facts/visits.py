@@ -33,6 +33,8 @@ VISITS = (
     Visit("Month 24", 731, 549, 913),
 )
 VISIT = {v.name: v for v in VISITS}
+# at which the relief of one episode is set beside that of another in the same patient
+COURSE_VISITS = (END_OF_COURSE, "Month 3", "Month 6")
 
 _DAYS_OF = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 _PLANNED = re.compile(r"(?i)\b(day|week|month|year)s?\s*(\d+(?:\.\d+)?)")
@@ -44,5 +46,5 @@ def named_day(visit: str) -> float | None:
     """
     if visit in VISIT:
         return float(VISIT[visit].target)
-    said = _PLANNED.search(visit)
-    return 1 + _DAYS_OF[said[1].lower()] * float(said[2]) if said else None
+    match = _PLANNED.search(visit)
+    return 1 + _DAYS_OF[match[1].lower()] * float(match[2]) if match else None

@@ -15,19 +15,18 @@ from datetime import datetime
 
 import polars as pl
 
+from ..facts.thresholds import SESSION_WINDOWS_H
 from ..options import Cut, Options
 from ..rules.episodes import under_way
 from ..rules.exposure import flag, of_patients, placed_sessions
 from ..rules.local_time import Clocks, clocks, with_clock, with_home, with_local_day
 from ..rules.safety import (
     RELATED,
-    SESSION_WINDOW_H,
-    SESSION_WINDOWS_H,
     UNRELATED,
     new_event_flag,
     session_flag,
     treatment_emergent,
-    with_last_session,
+    with_sessions,
 )
 from ..rules.studies import with_study
 from ..rules.time_at_risk import holds, person_time_cut
@@ -71,7 +70,7 @@ def compute(
     frame = _placed(adverse_events.join(people, on="patient_id", how="semi"), placed, whose)
     sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
     frame = with_study(frame, adsl, day="study_on").join(sites, on=["STUDYID", "patient_id"])
-    frame = with_last_session(frame, placed.filter("is_begun"))
+    frame = with_sessions(frame, placed.filter("is_begun"))
     frame = frame.join(_treatment_period(placed), on="patient_id", how="left")
     frame = _with_time_at_risk(
         frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut)
@@ -172,7 +171,6 @@ def _yes(condition: pl.Expr) -> pl.Expr:
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     days = (pl.col("AENDT") - pl.col("ASTDT")).dt.total_days() + 1
-    near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
     related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(
         pl.col("related").is_in(RELATED)
     )
@@ -196,7 +194,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
         AENDTM="resolved_at",
         ADURN=pl.when(days >= 1).then(days),
         HRSSESS="hours_since_session",
-        SESSIONID=pl.coalesce("session_id", near),
+        SESSIONID=pl.coalesce("own_session_id", "session_id"),
         AEOUT="outcome",
         AWAREDTM="aware_at",
         RPTDTM="reported_at",

@@ -2,7 +2,7 @@
 and responder rules.
 
 Here: from responses to scored, placed and judged rows; Day 1 is that of the treatment episode, else
-enrolment. Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places
+enrolment. Not here: scoring (instruments), windows, the rules (pain), arms (arm_pairs places
 the same rows from the day of allocation with `placed`).
 """
 

@@ -20,6 +20,7 @@ import polars as pl
 
 from ..facts.competing_events import RETREATMENT
 from ..facts.event_groups import GROUPS
+from ..facts.headlines import PAIN_PARAMETERS
 from ..options import Cut, Options
 from ..rules import durability, pain
 from ..rules.care import PROCEDURES, local_care
@@ -130,14 +131,14 @@ def _care_time(
     people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, what: str
 ) -> pl.DataFrame:
     """From STARTDT to the first record that is `wanted`, on that day or after it."""
-    known = care.group_by("USUBJID").agg(known_on=pl.col("known_on").max())
-    found = care.filter(wanted).join(people.select("USUBJID", "STARTDT"), on="USUBJID")
-    found = found.filter(pl.col("on") >= pl.col("STARTDT")).sort("on", "care_id")
-    first = found.unique("USUBJID", keep="first", maintain_order=True)
+    reports = care.group_by("USUBJID").agg(known_on=pl.col("known_on").max())
+    events = care.filter(wanted).join(people.select("USUBJID", "STARTDT"), on="USUBJID")
+    events = events.filter(pl.col("on") >= pl.col("STARTDT")).sort("on", "care_id")
+    first = events.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", event_on="on", EVENTID="event_id", what=pl.lit(what))
     frame = (
         people.drop("EVENTID")
-        .join(known, on="USUBJID", how="left")
+        .join(reports, on="USUBJID", how="left")
         .join(first, on="USUBJID", how="left")
     )
     no_event = pl.col("event_on").is_null()
@@ -168,7 +169,7 @@ def _durability(
     first = first.join(people, on="USUBJID", how="semi").select("USUBJID", "APERIOD", "WINENDT")
     own = adqs.join(first, on=["USUBJID", "APERIOD"], nulls_equal=True)
     own = own.filter(_is_before_end("ADT"))
-    judged = pain.headline(own, parameters=pain.PAIN_PARAMETERS)
+    judged = pain.headline(own, parameters=PAIN_PARAMETERS)
     judged = judged.filter(pl.col("PARAMCD").str.starts_with("NRS") & pl.col("CHG").is_not_null())
     procedures = care.filter(pl.col("kind").is_in(PROCEDURES)).join(first, on="USUBJID")
     rescues = procedures.filter(_is_before_end("on")).select("USUBJID", rescued_on="on")

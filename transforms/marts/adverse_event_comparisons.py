@@ -17,21 +17,19 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from ..facts.restrictions import key_columns
-from ..facts.values import MASKED, NONE, OTHERS, UNKNOWN
+from ..facts.values import EVENT_RATE_RATIO, MASKED, NONE, OTHERS, UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MARK, MART_TABLES
 from . import adverse_event_rates as counted
-from .arm_comparisons import REFERENCE_ARMS, reference_arm
+from .arm_pairs import NO_REFERENCE, reference_arm
 from .event_figures import COUNTS, EXPOSURES, RISKS, risks, with_rate_ratios
 from .stamp import stamped
 from .strata import STUDY_ARM
 
 TABLE = MART_TABLES["adverse_event_comparisons"]
 INPUTS = ("mart.adverse_event_rates", *counted.INPUTS)
-METRIC = "adverse_event_rate_ratio"
 CLINIC = "clinic"  # what a comparison is stratified by where the study's allocation was not
 _CELL = ("term", *key_columns())
-_NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"
 _BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters
 
 
@@ -56,7 +54,7 @@ def compute(
     is_randomised = (pl.col("dimension") == "arm") & (pl.col("allocation") == "randomised")
     pairs = with_rate_ratios(pairs, is_randomised=is_randomised.fill_null(False)).with_columns(
         pl.when(pl.col("reference") == NONE)
-        .then(pl.lit(_NOT_NAMED))
+        .then(pl.lit(NO_REFERENCE))
         .otherwise(f"{e}_reason")
         .alias(f"{e}_reason")
         for e in EXPOSURES
@@ -64,7 +62,7 @@ def compute(
     pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
     # between two groups no row is for readers from outside: a group's counts, less those of a pair,
     # are another group's
-    pairs = pairs.with_columns(pl.lit(True).alias(MARK), metric_id=pl.lit(METRIC))
+    pairs = pairs.with_columns(pl.lit(True).alias(MARK), metric_id=pl.lit(EVENT_RATE_RATIO))
     return TABLE.conform(stamped(pairs, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
@@ -117,8 +115,8 @@ def _with_risks(pairs: pl.DataFrame, by_stratum: pl.DataFrame, adsl: pl.DataFram
     factors = {study: _factors(adsl, study) or [CLINIC] for study in adsl["STUDYID"].unique()}
     figures = [_risks_of(row, parts, factors) for row in pairs.iter_rows(named=True)]
     columns = {c.name: c.polars for c in TABLE.columns if c.name.startswith(RISKS)}
-    found = [{name: row.get(name) for name in columns} for row in figures]
-    return pairs.hstack(pl.DataFrame(found, schema=columns))
+    rows = [{name: row.get(name) for name in columns} for row in figures]
+    return pairs.hstack(pl.DataFrame(rows, schema=columns))
 
 
 def _risks_of(

@@ -2,7 +2,7 @@
 
 Here: which category an event, or a patient, is in. Not here: what counts at all
 (adverse_event_cells.py), single terms (adverse_event_rates.py), which terms make a group
-(../event_groups.py).
+(facts/event_groups.py).
 
 A patient with several events of a body system or group counts once in it, and in the worst grade
 alone among the grades.
@@ -19,6 +19,7 @@ from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import rate_columns
 from . import adverse_event_cells as counted
+from .adverse_event_places import ENDS, event_records, lasting, places, sessions_in_time
 from .adverse_event_rates import RATES
 from .stamp import stamped
 
@@ -48,13 +49,15 @@ def compute(
 
     Columns of MART_TABLES["adverse_event_groups"].
     """
-    begun = counted.sessions_in_time(adsl, adex, time_at_risk)
-    records = counted.event_records(adsl, adae)
-    nothing = counted.lasting(records.clear(), clean_window_days=options.clean_window_days)
-    where = counted.places(begun, records, time_at_risk, removed=nothing, options=options, cut=cut)
+    begun = sessions_in_time(adsl, adex, time_at_risk)
+    records = event_records(adsl, adae)
+    nothing = lasting(records.clear(), clean_window_days=options.clean_window_days)
+    where = places(begun, records, time_at_risk, removed=nothing, options=options, cut=cut)
     parts = [
-        _of(grouping, pick, known, where=where, begun=begun).with_columns(grouping=pl.lit(grouping))
-        for grouping, pick, known in (
+        _of(grouping, pick, categories, where=where, begun=begun).with_columns(
+            grouping=pl.lit(grouping)
+        )
+        for grouping, pick, categories in (
             (BODY_SYSTEM, _by_body_system, records["AESOC"].fill_null(UNKNOWN).unique().to_list()),
             (WORST_GRADE, _by_worst_grade, GRADES),
             (TERM_GROUP, _by_group, list(GROUPS)),
@@ -123,7 +126,7 @@ def _by_worst_grade(events: pl.DataFrame, *, by: tuple[str, ...]) -> pl.DataFram
     none is known.
     """
     over = ["patient_id", *by, "restriction"]
-    counting = events.filter(pl.any_horizontal(f"counts{suffix}" for suffix in counted.ENDS))
+    counting = events.filter(pl.any_horizontal(f"counts{suffix}" for suffix in ENDS))
     grade = pl.col("AETOXGR")
     worst = counting.filter(grade.eq_missing(grade.max().over(over)))
     return worst.with_columns(category=grade.cast(pl.String).fill_null(UNKNOWN))

@@ -22,6 +22,7 @@ from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from ..statistics import rate_columns, rates
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
+from .adverse_event_places import ENDS, event_records, lasting, places, sessions_in_time
 from .stamp import stamped
 from .strata import COMBINATIONS
 
@@ -65,10 +66,10 @@ def compute(
     Without any session there is one stratum, that of everybody, with zeros and the reason. Columns
     of MART_TABLES["adverse_event_rates"].
     """
-    begun = counted.sessions_in_time(adsl, adex, time_at_risk)
-    records = counted.event_records(adsl, adae)
-    removed = counted.lasting(records, clean_window_days=options.clean_window_days)
-    where = counted.places(begun, records, time_at_risk, removed=removed, options=options, cut=cut)
+    begun = sessions_in_time(adsl, adex, time_at_risk)
+    records = event_records(adsl, adae)
+    removed = lasting(records, clean_window_days=options.clean_window_days)
+    where = places(begun, records, time_at_risk, removed=removed, options=options, cut=cut)
     events = {by: _of_terms_and_any(place.records) for by, place in where.items()}
     treated = records.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
     any_term = pl.DataFrame({"category": [None]}, schema={"category": pl.String})
@@ -135,7 +136,7 @@ def _rated(counts: pl.DataFrame) -> pl.DataFrame:
         "overdispersion", rates.overdispersion_from_sums(*sums, squares)
     ).fill_nan(None)
     frame = frame.with_columns(dispersion)
-    for suffix in counted.ENDS:
+    for suffix in ENDS:
         frame = with_rates(frame, suffix=suffix)
     for name in OVERDISPERSED:
         events, exposure = RATES[name]

@@ -12,7 +12,7 @@ from ..facts.values import ROUTINE
 from ..options import Cut, Options
 from ..rules.analysis_sets import decided
 from ..schemas import MART_TABLES
-from .arm_comparisons import as_compared, placed
+from .arm_pairs import as_compared, placed
 
 TABLE = MART_TABLES["analysis_sets"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.study_plans")

@@ -2,7 +2,7 @@
 together.
 
 Here: from the values of two arms to the figures of a row. Not here: who is in which arm and which
-rows there are (arm_comparisons), the estimators (models), the rule for what is missing at baseline
+rows there are (arm_pairs), the estimators (models), the rule for what is missing at baseline
 (baseline_covariates).
 """
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..facts.parameters import PARAMETERS
-from ..facts.responses import CRITERIA
+from ..facts.responses import BY_POINTS, CRITERIA, WORSENING
 from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import binary_endpoints, pain
@@ -50,8 +50,8 @@ def rules(code: str, *, options: Options) -> Iterator[Rule]:
                 is_met=pl.col(f"CRIT{k}FL") == "Y",
                 can_respond=_can_respond(code, name, options=options),
                 is_evaluable=is_evaluable,
-                better="lower" if name == "WORSE" else "higher",
-                has_missing=name != "WORSE" and code != "PGIC",
+                better="lower" if name == WORSENING else "higher",
+                has_missing=name != WORSENING and code != "PGIC",
             )
     for endpoint in binary_endpoints.endpoints(options.binary_endpoints):
         if endpoint.parameter == code:
@@ -72,9 +72,9 @@ def _can_respond(code: str, name: str, *, options: Options) -> pl.Expr:
     or is not asked.
     """
     parameter = PARAMETERS[code]
-    if name == "WORSE" or code == "PGIC":
+    if name == WORSENING or code == "PGIC":
         return pl.lit(None, pl.Boolean)
-    if name == "POINTS":
+    if name == BY_POINTS:
         return _has_room(code, pain.points_of(parameter, options=options))
     return pain.is_evaluable_baseline(parameter)
 

@@ -2,7 +2,7 @@
 ranking.
 
 Here: which figures are compared, from which marts, and how a low number of reported events is to be
-read. Not here: limits and flags (statistics/left_out.py), the sentences (nearness.py), the counts
+read. Not here: limits and flags (funnel_limits.py), the sentences (nearness.py), the counts
 (adverse_event_rates, cohort_outcomes).
 
 Clinics are compared from five on, and only those with a denominator (for a response, with values
@@ -16,24 +16,25 @@ no excuse for them (no over-dispersion), they are judged against a stated refere
 all clinics are bad none is an outlier, and each is looked at by itself.
 """
 
-import numpy as np
 import polars as pl
 
 from .. import disclosure
+from ..facts.catalogue import STATISTICS
 from ..facts.estimands import COMPOSITE
+from ..facts.headlines import CLINICS_PARAMETER, CLINICS_RESPONSE, CLINICS_VISIT
 from ..facts.restrictions import rows_of
 from ..facts.sessions import BEGUN, DELIVERED
+from ..facts.thresholds import MODERATE_GRADE
 from ..facts.values import COLD_INJURIES, COMPLETERS, FIRST
 from ..options import Cut, Options
 from ..rules.safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
-from ..statistics import funnel, left_out
 from . import nearness
+from .funnel_limits import REFERENCES, beside_others, beside_reference, share
 from .stamp import stamped
 
 TABLE = MART_TABLES["clinic_funnel"]
 INPUTS = ("mart.adex", "mart.adae", "mart.adverse_event_rates", "mart.cohort_outcomes")
-RESPONSE, RESPONSE_VISIT = "nrs7d_pct30", "Week 8"
 FEW_EVENTS = "few or no reported events: not a sign of better care; see the share of sessions asked"
 EACH_IS_NEWS = "each is looked at by itself, whatever the limits say"
 _COLD = pl.col("AEINJ").is_in(COLD_INJURIES)
@@ -42,13 +43,8 @@ _OF_EVENTS = {
     "funnel_any_event": pl.lit(True),
     "funnel_serious_event": pl.col("AESER") == "Y",
     "funnel_cold_injury": _COLD,
-    "funnel_cold_injury_grade_2": _COLD & (pl.col("AETOXGR") >= 2),
+    "funnel_cold_injury_grade_2": _COLD & (pl.col("AETOXGR") >= MODERATE_GRADE),
     "funnel_event_ratio": pl.lit(True),
-}
-# metric of which each event is news -> the setting of its reference
-REFERENCES = {
-    "funnel_serious_event": "serious_event_reference_pct",
-    "funnel_cold_injury_grade_2": "cold_injury_reference_pct",
 }
 
 
@@ -59,6 +55,7 @@ def compute(
     any_term = adverse_event_rates.filter(pl.col("term").is_null())
     all_events = any_term.filter(rows_of("any"))
     by_clinic = _stratum(all_events, "clinic_id")
+    asked = _asked(adex)
     records = counted_in_time(with_event_number(adae))
     counts = [
         _patients(by_clinic, "funnel_any_event"),
@@ -68,15 +65,15 @@ def compute(
         _cold_injuries(adex, records, "funnel_cold_injury"),
         _cold_injuries(adex, records, "funnel_cold_injury_grade_2"),
         _by_modality(_stratum(all_events, "clinic_id", "modality")),
-        _asked(by_clinic),
+        asked,
         _response(cohort_outcomes, options=options),
     ]
-    compared = [_referred(_compared(c), options=options) for c in counts if not c.is_empty()]
+    compared = [_with_limits(c, options=options) for c in counts if not c.is_empty()]
     frame = pl.concat(
         [TABLE.empty(), *compared], how="diagonal_relaxed"
     )  # no signal where too few are compared
-    asked = by_clinic.select("clinic_id", asked_share=_share("sessions_asked", "sessions"))
-    frame = frame.drop("asked_share", strict=False).join(asked, on="clinic_id", how="left")
+    asked = asked.select("clinic_id", asked_share=share("numerator", "denominator"))
+    frame = frame.drop("asked_share").join(asked, on="clinic_id", how="left")
     frame = _in_words(
         frame.with_columns(modality=pl.lit(None, pl.String), note=_note()), records, adex
     )
@@ -91,10 +88,6 @@ def _stratum(rates: pl.DataFrame, *dimensions: str) -> pl.DataFrame:
     """The rows of one combination of dimensions, of known clinics."""
     is_in_force = [pl.col(d).is_not_null() for d in dimensions]
     return rates.filter(pl.col("strata").list.len() == len(dimensions), *is_in_force)
-
-
-def _share(part: str, whole: str) -> pl.Expr:
-    return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
 
 
 def _counted(
@@ -157,17 +150,19 @@ def _by_modality(rates: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _asked(rates: pl.DataFrame) -> pl.DataFrame:
-    return _counted(
-        rates, "funnel_sessions_asked", numerator="sessions_asked", denominator="sessions"
-    )
+def _asked(adex: pl.DataFrame) -> pl.DataFrame:
+    """Sessions at which side effects were asked about, of those that say whether they were."""
+    delivered = adex.filter((pl.col("EXSTAT") == DELIVERED) & pl.col("CLINICID").is_not_null())
+    asked = pl.col("ASKEDFL")
+    counts = delivered.group_by(clinic_id="CLINICID").agg(x=(asked == "Y").sum(), n=asked.count())
+    return _counted(counts, "funnel_sessions_asked", numerator="x", denominator="n")
 
 
 def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """Responders among patients with a value; not compared where too many of the due have none."""
     rows = _stratum(cohort_outcomes, "clinic_id").filter(
-        pl.col("metric_id") == RESPONSE,
-        pl.col("visit") == RESPONSE_VISIT,
+        pl.col("metric_id") == STATISTICS[CLINICS_PARAMETER, CLINICS_RESPONSE].id,
+        pl.col("visit") == CLINICS_VISIT,
         pl.col("population") == COMPLETERS,
         pl.col("episode") == FIRST,
         pl.col("strategy") == COMPOSITE,
@@ -186,87 +181,10 @@ def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFram
     )
 
 
-# --- comparison ---------------------------------------------------------------------------------
-
-
-def _compared(counts: pl.DataFrame) -> pl.DataFrame:
-    """The clinics of one metric with target, limits and signal, or the reason why there are
-    none.
-    """
-    counts = counts.sort("clinic_id").with_columns(
-        reason=pl.when(pl.col("denominator").fill_null(0) <= 0)
-        .then(pl.lit("nobody to count"))
-        .otherwise("reason")
-    )
-    ready = counts.filter(pl.col("reason").is_null())
-    left = counts.filter(pl.col("reason").is_not_null())
-    if ready.height >= funnel.MIN_CLINICS:
-        ready = _judged(ready)
-    else:
-        few = f"{ready.height} clinics to compare: at least {funnel.MIN_CLINICS} are needed"
-        ready = _uncompared(ready).with_columns(reason=pl.lit(few))
-    frame = pl.concat([ready, _uncompared(left)], how="diagonal_relaxed")
-    return frame.drop("of_modality", "sessions_of", strict=False).with_columns(
-        clinics=pl.lit(ready.height, pl.Int64)
-    )
-
-
-def _uncompared(counts: pl.DataFrame) -> pl.DataFrame:
-    """A proportion stands without a comparison; a ratio is one."""
-    is_proportion = pl.col("kind") == "proportion"
-    return counts.with_columns(
-        estimate=pl.when(is_proportion).then(_share("numerator", "denominator")),
-        denominator=pl.when(is_proportion).then("denominator"),
-    )
-
-
-def _judged(ready: pl.DataFrame) -> pl.DataFrame:
-    metric = ready["metric_id"][0]
-    is_spread = metric not in REFERENCES
-    if ready["kind"][0] == "ratio":
-        tables = (np.array(ready[c].to_list(), float) for c in ("of_modality", "sessions_of"))
-        chart = left_out.ratios(*tables, overdispersion=is_spread)
-        none = pl.when(pl.col("expected").is_null()).then(
-            pl.lit("nothing expected at the other clinics' rates")
-        )
-        counts = {"numerator": pl.col("x"), "denominator": pl.col("expected"), "reason": none}
-    else:
-        chart = left_out.proportions(
-            ready["numerator"], ready["denominator"], overdispersion=is_spread
-        )
-        counts = {}
-    limits = [c for c in TABLE.names if c.startswith(("lower_", "upper_"))]
-    chart = chart.select(
-        "overdispersion",
-        "tau2",
-        "signal",
-        *limits,
-        estimate="value",
-        target="center",
-        tail_probability="tail",
-        tail_probability_at_target="tail_at_target",
-        limit_share="share_high" if metric in _OF_EVENTS else "share_low",
-        **counts,
-    )
-    return pl.concat([ready.drop(counts), chart], how="horizontal")
-
-
-def _referred(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """Beside the stated reference, in any number of clinics; where none is stated, that is said."""
-    setting = REFERENCES.get(frame["metric_id"][0])
-    if setting is None:
-        return frame
-    stated = getattr(options, setting)
-    if stated is None:
-        missing = f"no reference is stated (FLOE_{setting.upper()}): clinics that are all alike bad would not be seen"
-        return frame.with_columns(reference_reason=pl.lit(missing))
-    chart = left_out.against_reference(frame["numerator"], frame["denominator"], stated / 100)
-    return frame.with_columns(
-        chart["tail"].alias("reference_tail_probability"),
-        chart["signal"].alias("reference_signal"),
-        reference=pl.lit(stated / 100),
-        reference_source=pl.lit(options.safety_reference_source or "a setting without a source"),
-    )
+def _with_limits(counts: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The clinics of one metric with target, limits and signal, and beside the stated reference."""
+    has_events = counts["metric_id"][0] in _OF_EVENTS
+    return beside_reference(beside_others(counts, has_events=has_events), options=options)
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -284,54 +202,18 @@ def _note() -> pl.Expr:
 
 def _in_words(frame: pl.DataFrame, records: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
     """`nearness` of every row: of events with how many there are and since when they are rising."""
-    delivered = adex.filter((pl.col("EXSTAT") == DELIVERED) & pl.col("ASTDT").is_not_null())
-    sessions = delivered.select(clinic_id="CLINICID", month=pl.col("ASTDT").dt.truncate("1mo"))
-    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by(clinic_id="CLINICID")
-    treated = dict(begun.agg(pl.col("USUBJID").n_unique()).rows())
-    texts = {}
+    is_of_events = pl.col("metric_id").is_in(list(_OF_EVENTS))
+    texts = {
+        (row["metric_id"], row["clinic_id"]): nearness.of_shares(row["metric_id"], row)
+        for row in frame.filter(~is_of_events).iter_rows(named=True)
+        if row["estimate"] is not None
+    }
+    runs = nearness.Runs.of(adex)
     for metric, meets in _OF_EVENTS.items():
-        first = records.filter(meets).sort("ASTDTM", "AEID", nulls_last=True)
-        events = first.unique("event_number", keep="first", maintain_order=True)
-        events = events.select(
-            "USUBJID", clinic_id="CLINICID", month=pl.col("ASTDT").dt.truncate("1mo")
-        )
-        texts |= _sentences(frame.filter(pl.col("metric_id") == metric), events, sessions, treated)
-    for row in frame.filter(~pl.col("metric_id").is_in(list(_OF_EVENTS))).iter_rows(named=True):
-        if row["estimate"] is not None:
-            texts[row["metric_id"], row["clinic_id"]] = nearness.of_shares(row["metric_id"], row)
+        rows = frame.filter(pl.col("metric_id") == metric)
+        texts |= nearness.sentences(rows, records.filter(meets), runs)
     keys = frame.select("metric_id", "clinic_id").rows()
     return frame.with_columns(nearness=pl.Series([texts.get(key) for key in keys], dtype=pl.String))
-
-
-def _sentences(
-    rows: pl.DataFrame, events: pl.DataFrame, sessions: pl.DataFrame, treated: dict[str, int]
-) -> dict[tuple[str, str], str]:
-    """By metric and clinic; months of the clinic run against the rate of all the others."""
-    months = nearness.monthly(events.filter(pl.col("month").is_not_null()), sessions)
-    total = months.select("events", "sessions").sum().row(0)
-    texts = {}
-    for row in rows.iter_rows(named=True):
-        clinic = row["clinic_id"]
-        mine, here = months.filter(clinic_id=clinic), events.filter(clinic_id=clinic)
-        others = [
-            of_all - of_one
-            for of_all, of_one in zip(
-                total, mine.select("events", "sessions").sum().row(0), strict=True
-            )
-        ]
-        rising = nearness.rising_month(
-            *(mine[c].to_list() for c in ("month", "events", "sessions")),
-            rate=others[0] / max(others[1], 1),
-        )
-        texts[row["metric_id"], clinic] = nearness.of_events(
-            row["metric_id"],
-            events=here.height,
-            patients=here["USUBJID"].n_unique(),
-            of=treated.get(clinic, 0),
-            rising=rising,
-            row=row,
-        )
-    return texts
 
 
 def cells(options: Options) -> disclosure.Cells:

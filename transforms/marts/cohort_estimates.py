@@ -7,6 +7,7 @@ cohort_care), sessions, of which a patient has many (cohort_sessions).
 import polars as pl
 
 from ..statistics import rate_columns, repeated
+from ..statistics.clustered import t_quantile
 
 NO_VALUE = "no evaluable value among the patients due"
 ONE_PATIENT = "values of one patient: no interval"
@@ -53,7 +54,8 @@ def _is_of_one(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _quantile(frame: pl.DataFrame) -> pl.Series:
-    return repeated.t_quantile(frame["clusters" if "clusters" in frame.columns else "n_evaluable"])
+    clusters = "clusters" if "clusters" in frame.columns else "n_evaluable"
+    return pl.Series(t_quantile(frame[clusters]))
 
 
 def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import polars as pl
 
 from ..facts.catalogue import STATISTICS, Metric
 from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
-from ..facts.responses import POPULATIONS, RESPONDER_RULES
+from ..facts.responses import POPULATIONS, RESPONDER_RULES, WORSENING
 from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import windows
@@ -47,7 +47,7 @@ def rows(
     means = [
         _mean(_with_clusters(cells, units, name, over=over), name) for name in ("mean", "change")
     ]
-    worse = _proportion(_with_clusters(cells, units, "WORSE", over=over), "WORSE", COMPLETERS)
+    worse = _proportion(_with_clusters(cells, units, WORSENING, over=over), WORSENING, COMPLETERS)
     parts = [part.with_columns(strategy=pl.lit(TREATMENT_POLICY)) for part in (*means, worse)]
     candidates = candidates_of(units, asked)
     for strategy in STRATEGIES:
@@ -119,7 +119,7 @@ def _value_counts() -> dict[str, pl.Expr]:
             f"{name}_sd": value.std(),
             **_day_of(name, value),
         }
-    return counts | _rule_counts("WORSE", pl.col(RULES["WORSE"]))
+    return counts | _rule_counts(WORSENING, pl.col(RULES[WORSENING]))
 
 
 def _rule_counts(name: str, flag: pl.Expr) -> dict[str, pl.Expr]:
@@ -192,14 +192,16 @@ def _responses(
         )
         of_combinations = cells.filter(_is_over(combinations=over))
         frame = of_combinations.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
-        frame = _whole(frame)
-        if units.episode == ALL:
-            value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
-            frame = _with_sums(frame, judged.with_columns(_value=value), over=over)
-        parts += [
-            _proportion(frame, name, population).with_columns(strategy=pl.lit(strategy))
-            for population in (COMPLETERS, MISSING_AS_NONRESPONDER)
-        ]
+        frame, response = _whole(frame), (flag == "Y").cast(pl.Float64)
+        for population, value in (
+            (COMPLETERS, response),
+            (MISSING_AS_NONRESPONDER, response.fill_null(0.0)),
+        ):
+            of_units = frame
+            if units.episode == ALL:
+                of_units = _with_sums(frame, judged.with_columns(_value=value), over=over)
+            part = _proportion(of_units, name, population)
+            parts.append(part.with_columns(strategy=pl.lit(strategy)))
     return parts
 
 
@@ -223,7 +225,7 @@ def _mean(cells: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:
-    judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
+    judged = pl.col("n_can_worsen" if criterion == WORSENING else "n_can_improve")
     needs_none = pl.col("PARAMCD").is_in(WITHOUT_BASELINE)
     n_judged = pl.when(needs_none).then("n_asked").otherwise(judged)
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=n_judged)

@@ -21,14 +21,15 @@ from .. import disclosure
 from ..facts import flow
 from ..facts.analysis_sets import ITT
 from ..facts.flow import STEPS
+from ..facts.instruments import CASE_MIX
 from ..facts.parameters import PARAMETERS
-from ..facts.values import COMPLETERS, NONE, ROUTINE
+from ..facts.values import COMPLETERS, NONE, OBSERVED, ROUTINE
 from ..options import Cut, Options
 from ..rules import windows
 from ..rules.local_time import with_cut_day
 from ..rules.studies import planned_visits
 from ..schemas import MART_TABLES
-from .arm_comparisons import CASE_MIX, OBSERVED, as_compared, placed
+from .arm_pairs import as_compared, placed
 from .stamp import stamped
 
 TABLE = MART_TABLES["consort_flow"]

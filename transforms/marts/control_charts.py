@@ -18,11 +18,12 @@ import numpy as np
 import polars as pl
 
 from .. import disclosure
+from ..facts.headlines import CLINICS_PARAMETER, CLINICS_VISIT
 from ..facts.limits import FLAGS
 from ..facts.sessions import BEGUN, BOOKED, DELIVERED
 from ..facts.values import BASELINE_POINTS, COLD_INJURIES
 from ..options import Cut, Options, Rebase
-from ..rules.safety import SESSION_WINDOW_H, with_event_number
+from ..rules.safety import with_event_number
 from ..schemas import MART_TABLES
 from ..statistics import spc
 from . import injury_sums
@@ -103,11 +104,10 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
 def _events(
     adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """A row an event that belongs to a session that began: that of the first of its records that
-    count.
+    """A row an event that belongs to a session that began (mart.adae's SESSIONID): that of the first
+    of its records that count.
 
-    It is reported with the session, or began within 72 hours after it, and stands in the session's
-    month, also where its onset is not known (it is then placed at the session's start): where
+    It stands in the session's month, also where its onset is not known (it is then placed at the session's start): where
     courses end, sessions and events then become fewer together, and the rate does not rise for want
     of sessions.
     """
@@ -122,36 +122,11 @@ def _events(
 
 
 def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """The records that belong to a session that began, with its `session_id`, `at`, `day` and
+    """The records whose SESSIONID is a session that began, with its `session_id`, `at`, `day` and
     `month`.
-
-    That is the session that a record names, whether or not its onset is known; where it names none
-    that began (such as one entered in error), the patient's last one within 72 hours before the
-    onset.
     """
-    begun = (
-        sessions.filter("is_begun")
-        .select("USUBJID", "session_id", "at", "day", "month")
-        .sort("at", "session_id")
-    )
-    named = adae.join(
-        begun.drop("USUBJID"), left_on="SESSIONID", right_on="session_id", coalesce=False
-    )
-    others = (
-        adae.join(named, on="AEID", how="anti")
-        .filter(pl.col("ASTDTM").is_not_null())
-        .sort("ASTDTM")
-    )
-    near = others.join_asof(
-        begun,
-        left_on="ASTDTM",
-        right_on="at",
-        by="USUBJID",
-        tolerance=f"{SESSION_WINDOW_H}h",
-        coalesce=False,
-        check_sortedness=False,
-    )
-    return pl.concat([named, near.filter(pl.col("session_id").is_not_null())], how="diagonal")
+    begun = sessions.filter("is_begun").select("session_id", "at", "day", "month")
+    return adae.join(begun, left_on="SESSIONID", right_on="session_id", coalesce=False)
 
 
 def _injured(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.Series:
@@ -292,8 +267,8 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
     """
     metric = "chart_pain_change"
     changes = adqs.filter(
-        pl.col("PARAMCD") == "NRS7D",
-        pl.col("AVISIT") == "Week 8",
+        pl.col("PARAMCD") == CLINICS_PARAMETER,
+        pl.col("AVISIT") == CLINICS_VISIT,
         pl.col("ANL01FL") == "Y",
         pl.col("FRSTEPFL") == "Y",
     ).filter(pl.col("CHG").is_not_null() & pl.col("ADT").is_not_null())

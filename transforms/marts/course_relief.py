@@ -13,10 +13,12 @@ comes back is no chance selection and the second baseline may lie within the fir
 import polars as pl
 
 from .. import disclosure
+from ..facts.headlines import PAIN_PARAMETERS
 from ..facts.values import ALL
+from ..facts.visits import COURSE_VISITS
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
-from ..rules import pain, windows
+from ..rules import pain
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from .cohort_estimates import as_mean
@@ -27,7 +29,6 @@ from .visit_values import due_of, people_of, values_of
 TABLE = MART_TABLES["course_relief"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.subject_episodes")
 METRIC = "course_relief"
-VISITS = (windows.END_OF_COURSE, "Month 3", "Month 6")
 MEASURES = ("change_first", "change_second", "difference")
 _LEVELS = ("baseline_first", "baseline_second")
 NEVER_DUE = "a next episode's baseline began before this visit in all pairs"
@@ -95,7 +96,7 @@ def _pairs(people: pl.DataFrame, episodes: pl.DataFrame, adqs: pl.DataFrame) -> 
 def _headline(adqs: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     """`first` and the `parameter` that stands for pain in it."""
     own = of_episodes(adqs).join(first.select("USUBJID"), on="USUBJID", how="semi")
-    rows = pain.headline(own, parameters=pain.PAIN_PARAMETERS)
+    rows = pain.headline(own, parameters=PAIN_PARAMETERS)
     return rows.select(first="USUBJID", parameter="PARAMCD").unique(maintain_order=True)
 
 
@@ -103,7 +104,7 @@ def _visits(pairs: pl.DataFrame, due: pl.DataFrame, values: pl.DataFrame) -> pl.
     """A row a pair and visit: of each side whether it is due, or was ended before, `baseline_` and
     `change_`; null where one of both changes is.
     """
-    frame = pairs.join(pl.DataFrame({"visit": VISITS}), how="cross")
+    frame = pairs.join(pl.DataFrame({"visit": COURSE_VISITS}), how="cross")
     for side in _SIDES:
         windows_of = due.select(
             pl.col("USUBJID").alias(side),

@@ -5,12 +5,14 @@ Here: the sentences of funnels and sums. Not here: the limits (statistics/left_o
 statistics/cusum.py), which rows have them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import polars as pl
 
+from ..facts.sessions import BEGUN, DELIVERED
 from ..statistics import spc
 
 RISING_EVENTS = 3  # events since the last time at 0 from which a sum is said to be rising
@@ -108,3 +110,60 @@ def monthly(events: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
         .join(events.group_by(by).agg(events=pl.len()), on=by, how="full", coalesce=True)
     )
     return counts.with_columns(pl.col("sessions", "events").fill_null(0).cast(pl.Int64)).sort(by)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What a clinic's events are set beside: `sessions`, a row one delivered with its clinic and
+    month; `treated`: patients with a session that began, by clinic.
+    """
+
+    sessions: pl.DataFrame
+    treated: Mapping[str, int]
+
+    @classmethod
+    def of(cls, adex: pl.DataFrame) -> "Runs":
+        delivered = adex.filter((pl.col("EXSTAT") == DELIVERED) & pl.col("ASTDT").is_not_null())
+        begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by(clinic_id="CLINICID")
+        return cls(
+            sessions=delivered.select(clinic_id="CLINICID", month=_month()),
+            treated=dict(begun.agg(pl.col("USUBJID").n_unique()).rows()),
+        )
+
+
+def _month() -> pl.Expr:
+    return pl.col("ASTDT").dt.truncate("1mo")
+
+
+def sentences(rows: pl.DataFrame, records: pl.DataFrame, runs: Runs) -> dict[tuple[str, str], str]:
+    """By metric and clinic, of the funnel's `rows`; months of the clinic run against the rate of
+    all the others. `records`: rows of mart.adae that the metric counts, with `event_number`.
+    """
+    first = records.sort("ASTDTM", "AEID", nulls_last=True)
+    events = first.unique("event_number", keep="first", maintain_order=True).select(
+        "USUBJID", clinic_id="CLINICID", month=_month()
+    )
+    months = monthly(events.filter(pl.col("month").is_not_null()), runs.sessions)
+    return {
+        (row["metric_id"], row["clinic_id"]): of_events(
+            row["metric_id"],
+            events=here.height,
+            patients=here["USUBJID"].n_unique(),
+            of=runs.treated.get(row["clinic_id"], 0),
+            rising=_rising_against_others(months, row["clinic_id"]),
+            row=row,
+        )
+        for row in rows.iter_rows(named=True)
+        for here in (events.filter(clinic_id=row["clinic_id"]),)
+    }
+
+
+def _rising_against_others(months: pl.DataFrame, clinic: str) -> date | None:
+    counts = pl.col("events", "sessions")
+    mine, others = (
+        months.filter(clinic_id=clinic),
+        months.filter(pl.col("clinic_id").ne_missing(pl.lit(clinic))),
+    )
+    events, sessions = others.select(counts).sum().row(0)
+    columns = (mine[c].to_list() for c in ("month", "events", "sessions"))
+    return rising_month(*columns, rate=events / max(sessions, 1))

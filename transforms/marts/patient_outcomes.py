@@ -7,6 +7,7 @@ the parameters themselves (adqs, adact), sustained response (durability), opioid
 
 import polars as pl
 
+from ..facts.headlines import HEADLINES, PAIN_PARAMETERS
 from ..facts.limits import FLAGS
 from ..facts.sessions import BEGUN, DELIVERED
 from ..options import Cut, Options
@@ -34,14 +35,6 @@ INPUTS = (
 )
 METRIC = "patient_outcomes"
 
-# outcome -> its parameters, the first with a baseline counts
-OUTCOMES = {
-    "pain": pain.PAIN_PARAMETERS,
-    "disability": ("ODI", "RMDQ", "NDI", "PF6B", "PI6A", "PI4A"),
-    "quality_of_life": ("EQ5D", "P29PHYS", "EQVAS", "P29MENT"),
-    "steps": ("STEPS",),
-    "walking_speed": ("WALKSPD",),
-}
 _BEGUN = pl.col("EXSTAT").is_in(BEGUN)
 
 
@@ -73,8 +66,8 @@ def compute(
         for frame in (adqs, adact)
     )
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
-    parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]
-    parts += [_why_not(name, (adqs, adact), parameters) for name, parameters in OUTCOMES.items()]
+    parts = [_outcome(o.id, measured, o.parameters) for o in HEADLINES.values()]
+    parts += [_why_not(o.id, (adqs, adact), o.parameters) for o in HEADLINES.values()]
     parts += [
         _response(adqs, options=options),
         _sessions(adex, courses),
@@ -190,7 +183,7 @@ def _reasons() -> dict[str, pl.Expr]:
         .then(pl.lit("no baseline"))
         .when(pl.col(f"{name}_change").is_null())
         .then(pl.lit("no value after the baseline"))
-        for name in OUTCOMES
+        for name in HEADLINES
     } | {
         "sustained_reason": pl.coalesce(
             "sustained_reason",
@@ -203,9 +196,7 @@ def _reasons() -> dict[str, pl.Expr]:
 
 def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """The responder rules at the latest pain assessment, and sustained response."""
-    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(
-        pl.col("CHG").is_not_null()
-    )
+    judged = pain.headline(adqs, parameters=PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
     latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique(
         "USUBJID", keep="last", maintain_order=True
     )
@@ -226,9 +217,7 @@ def lasting_response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """A row a USUBJID with an evaluable pain assessment: `is_sustained_responder`,
     `sustained_reason`.
     """
-    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(
-        pl.col("CHG").is_not_null()
-    )
+    judged = pain.headline(adqs, parameters=PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
     return durability.sustained(judged, min_days=options.sustained_min_days).select(
         "USUBJID", is_sustained_responder="is_sustained", sustained_reason="reason"
     )

@@ -14,7 +14,7 @@ from ..facts.values import ROUTINE
 from ..options import Cut, Options
 from ..rules.studies import masked
 from ..schemas import MART_TABLES
-from .arm_comparisons import reference_arm
+from .arm_pairs import reference_arm
 
 TABLE = MART_TABLES["study_plans"]
 INPUTS = ("core.studies", "mart.adsl")
@@ -71,12 +71,12 @@ def _reference(arms: list[str], named: str | None, *, options: Options) -> tuple
     return reference, "FLOE_REFERENCE_ARM names it" if is_setting else "by its name"
 
 
-def _primary(said: dict) -> dict:
+def _primary(primary: dict) -> dict:
     """What the record says of the primary analysis, and why it can't be looked up where it
     can't.
     """
     values = {
-        f"primary_{name}": str(said[name]) if said.get(name) else None
+        f"primary_{name}": str(primary[name]) if primary.get(name) else None
         for name in ("parameter", "visit", "method")
     }
     return values | {"primary_reason": _why_not(*values.values())}

@@ -1,8 +1,8 @@
 """mart.time_at_risk: one row a patient and stretch of time at risk, the denominator that rates and
 curves share.
 
-Here: which tables of core it comes from. Not here: the rules (../time_at_risk.py, ../contact.py),
-rates.
+Here: which tables of core it comes from. Not here: the rules (rules/time_at_risk.py,
+rules/contact.py), rates.
 """
 
 import polars as pl

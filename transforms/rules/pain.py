@@ -13,7 +13,8 @@ from fractions import Fraction
 import polars as pl
 
 from ..facts.parameters import PARAMETERS, Parameter
-from ..facts.responses import CRITERIA, RESPONDER_RULES
+from ..facts.responses import BY_POINTS, CRITERIA, RESPONDER_RULES, WORSENING
+from ..facts.thresholds import PGIC_IMPROVED_AT_MOST, PGIC_WORSE_AT_LEAST
 from ..options import Options
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a
@@ -94,12 +95,12 @@ def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:
         }
     points = points_of(parameter, options=options)
     if points is not None:
-        texts["POINTS"] = f"improvement of at least {points:g} {parameter.unit}"
-        texts["WORSE"] = f"worsening of at least {points:g} {parameter.unit}"
+        texts[BY_POINTS] = f"improvement of at least {points:g} {parameter.unit}"
+        texts[WORSENING] = f"worsening of at least {points:g} {parameter.unit}"
     if parameter.code == "PGIC":
         texts |= {
-            "POINTS": "much or very much improved (1 or 2)",
-            "WORSE": "much or very much worse (6 or 7)",
+            BY_POINTS: "much or very much improved (1 or 2)",
+            WORSENING: "much or very much worse (6 or 7)",
         }
     return texts
 
@@ -136,7 +137,10 @@ def _yes_no(flag: pl.Expr) -> pl.Expr:
 
 def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
     if parameter.code == "PGIC":
-        return {"POINTS": pl.col("AVAL") <= 2, "WORSE": pl.col("AVAL") >= 6}
+        return {
+            BY_POINTS: pl.col("AVAL") <= PGIC_IMPROVED_AT_MOST,
+            WORSENING: pl.col("AVAL") >= PGIC_WORSE_AT_LEAST,
+        }
     base, value = pl.col("BASE"), pl.col("AVAL")
     flags = {}
     if parameter.has_percent_rules:
@@ -147,8 +151,8 @@ def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
     if points is not None:
         better = is_points_responder(base, value, points=points, better=parameter.better)
         worse = is_worse(base, value, points=points, better=parameter.better)
-        flags["POINTS"] = pl.when(is_evaluable_baseline(parameter)).then(better)
-        flags["WORSE"] = pl.when(can_worsen(parameter)).then(worse)
+        flags[BY_POINTS] = pl.when(is_evaluable_baseline(parameter)).then(better)
+        flags[WORSENING] = pl.when(can_worsen(parameter)).then(worse)
     return {name: pl.when(pl.col("is_judged")).then(flag) for name, flag in flags.items()}
 
 
@@ -194,24 +198,6 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
         text = "baseline is 0: a percentage of it is undefined"
         reason = pl.when(pl.col("BASE") == 0).then(pl.lit(text)).otherwise(reason)
     return pl.when(pl.col("is_judged")).then(reason)
-
-
-# The pain outcome of a patient is the first of these of which there is a baseline, else the first
-# answered at all.
-PAIN_PARAMETERS = (
-    "NRS7D",
-    "NRSBACK",
-    "NRSNECK",
-    "NRSLEG",
-    "VAS7D",
-    "VASBACK",
-    "VASNECK",
-    "VASLEG",
-    "PAINIDX",
-    "PAINDAYS",
-    "NRSNOW",
-    "VASNOW",
-)
 
 
 def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:

@@ -6,12 +6,11 @@ Here: rules on frames of events. Not here: rates of them (statistics/rates.py), 
 
 import polars as pl
 
-SESSION_WINDOWS_H = {"SESS24FL": 24, "SESS72FL": 72}
-SESSION_WINDOW_H = 72
+from ..facts.thresholds import SESSION_WINDOW_H
+from ..facts.values import UNENDED
+
 RELATED = ("possible", "probable", "causal")
 UNRELATED = ("not_related",)
-# An event without an end and with one of these outcomes was still there when last heard of.
-UNENDED = ("ongoing", "resolving")
 # What makes two records the same kind of event in one patient
 SAME_EVENT = ("patient_id", "AEDECOD")
 _FOREVER = pl.datetime(9999, 1, 1, time_zone="UTC", time_unit="us")
@@ -47,50 +46,57 @@ def treatment_emergent(
     )
 
 
-def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
-    """The events with `hours_since_session`, `near_session_id` and `near_modality`, of the session
-    before the onset.
+def with_sessions(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
+    """The events with `own_session_id`, the session to which each belongs, and with `near_modality`
+    and `hours_since_session`, of the last session before the onset.
 
-    `begun`: sessions that began, of `placed_sessions`. The session that the event names comes
-    first, if it began by the onset; else it is the patient's last one by the onset, anywhere. Null
-    where the onset is not known.
+    `begun`: sessions that began, of `placed_sessions`; one whose start is not known is none. An
+    event belongs to the session that it names, whether or not its onset is known; where it names
+    none of them (such as one that was missed), to the patient's last one in the
+    `SESSION_WINDOW_H` before the onset, anywhere; else to none. The last session before the onset
+    is another one where the event names a session that began after it: hours are never counted
+    backwards. Null where there is none or the onset is not known.
     """
     starts = begun.filter(pl.col("started_at").is_not_null())
     starts = starts.select("patient_id", "session_id", "modality", "started_at").sort(
         "started_at", "session_id"
     )
     named = starts.select("session_id", named_at="started_at", named_modality="modality")
-    frame = events.join(named, on="session_id", how="left")
-    last = (
-        events.filter(pl.col("onset_at").is_not_null())
-        .select("ae_id", "patient_id", "onset_at")
-        .sort("onset_at")
+    frame = events.join(named, on="session_id", how="left", maintain_order="left").join(
+        _last_before(events, starts), on="ae_id", how="left", maintain_order="left"
+    )
+    is_named = (pl.col("named_at") <= pl.col("onset_at")).fill_null(False)
+    near_at = pl.when(is_named).then("named_at").otherwise("last_at")
+    hours = (pl.col("onset_at") - near_at).dt.total_microseconds() / 3.6e9
+    near_id = pl.when(hours <= SESSION_WINDOW_H).then("last_id")
+    return frame.with_columns(
+        own_session_id=pl.when(pl.col("named_at").is_not_null())
+        .then("session_id")
+        .otherwise(near_id),
+        near_modality=pl.when(is_named).then("named_modality").otherwise("last_modality"),
+        hours_since_session=hours,
+    ).drop("named_at", "named_modality", "last_id", "last_modality", "last_at")
+
+
+def _last_before(events: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
+    """A row an event with an onset: `last_id`, `last_modality`, `last_at` of the patient's last
+    session up to it.
+    """
+    last = starts.select(
+        "patient_id", last_id="session_id", last_modality="modality", last_at="started_at"
+    )
+    timed = events.filter(pl.col("onset_at").is_not_null()).sort("onset_at")
+    return (
+        timed.select("ae_id", "patient_id", "onset_at")
         .join_asof(
-            starts.rename(
-                {"session_id": "last_id", "modality": "last_modality", "started_at": "last_at"}
-            ),
+            last,
             left_on="onset_at",
             right_on="last_at",
             by="patient_id",
-            strategy="backward",
             check_sortedness=False,
+            coalesce=False,
         )
         .select("ae_id", "last_id", "last_modality", "last_at")
-    )
-    frame = frame.join(last, on="ae_id", how="left")
-    is_named = pl.col("named_at") <= pl.col("onset_at")
-    pick = {
-        "near_session_id": ("session_id", "last_id"),
-        "near_modality": ("named_modality", "last_modality"),
-        "near_at": ("named_at", "last_at"),
-    }
-    frame = frame.with_columns(
-        pl.when(is_named).then(own).otherwise(other).alias(name)
-        for name, (own, other) in pick.items()
-    )
-    hours = (pl.col("onset_at") - pl.col("near_at")).dt.total_microseconds() / 3.6e9
-    return frame.with_columns(hours_since_session=hours).drop(
-        "last_id", "last_modality", "last_at", "named_at", "near_at"
     )
 
 

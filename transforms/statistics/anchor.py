@@ -19,9 +19,9 @@ import polars as pl
 from scipy import stats
 
 from transforms.errors import UsageError
+from transforms.facts.thresholds import PGIC_IMPROVED_AT_MOST
 
 MIN_GROUP = 30
-_IMPROVED_AT_MOST = 2  # PGIC: 1 very much improved, 2 much improved
 _CATEGORIES = tuple(range(1, 8))
 _DECIMALS = 9  # equal changes of decimals differ in their binary fractions
 
@@ -90,7 +90,7 @@ def improvement(change: pl.Expr, *, better: str | pl.Expr) -> pl.Expr:
 
 def is_improved(pgic: pl.Expr) -> pl.Expr:
     """Much or very much improved; null where nobody was asked."""
-    return pgic <= _IMPROVED_AT_MOST
+    return pgic <= PGIC_IMPROVED_AT_MOST
 
 
 def by_side() -> dict[str, pl.Expr]:

@@ -23,6 +23,7 @@ from scipy import special, stats
 from scipy.optimize import elementwise
 
 from ..errors import UsageError
+from .effective_number import effective_number, exact_limits
 from .intervals import Limits, alpha_of
 
 MIN_CLINICS = 5
@@ -90,7 +91,7 @@ def proportion_limits(x, n, confidence=0.95) -> Limits:
     varies = (events > 0) & (events < total)
     one = fit.ratio * (1 - fit.ratio)
     number = np.where(varies, _effective(fit, of_one=one, total=total, alpha=alpha), fit.clinics)
-    exact = _clopper_pearson(fit.ratio * number, number, alpha)
+    exact = exact_limits(fit.ratio * number, number, alpha)
     return _limits(fit, exact, _profile(_BetaBinomial, x, n, fit, is_asked=varies, alpha=alpha))
 
 
@@ -116,24 +117,17 @@ def _effective(fit: Robust, *, of_one: np.ndarray, total: np.ndarray, alpha: flo
     """How many independent values would give CR2's variance, fewer degrees of freedom counted; at
     most those seen.
     """
-    quantiles = stats.norm.ppf(1 - alpha / 2) / _t_quantile(fit, alpha)
-    varies = fit.variance > 0
-    number = of_one / np.where(varies, fit.variance, np.nan) * quantiles**2
-    return np.where(varies, np.fmin(number, total), total)
+    return effective_number(
+        of_one=of_one,
+        variance=fit.variance,
+        n=total,
+        quantiles=stats.norm.ppf(1 - alpha / 2) / _t_quantile(fit, alpha),
+    )
 
 
 def _t_quantile(fit: Robust, alpha: float) -> np.ndarray:
     freedom = np.fmax(fit.degrees_of_freedom, 1)
     return stats.t.ppf(1 - alpha / 2, freedom)
-
-
-def _clopper_pearson(x: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
-    fails = n - x
-    lower = np.where(x > 0, special.betaincinv(np.where(x > 0, x, 1), fails + 1, alpha / 2), 0)
-    upper = np.where(
-        fails > 0, special.betainccinv(x + 1, np.where(fails > 0, fails, 1), alpha / 2), 1
-    )
-    return np.array([lower, upper])
 
 
 def _garwood(x: np.ndarray, alpha: float) -> np.ndarray:

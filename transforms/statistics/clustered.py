@@ -4,16 +4,16 @@ Here: limits of many strata from sums over their clusters, and ranks of ordered 
 independent counts (`intervals`), frames of a mart (transforms/marts).
 
 Sessions of one patient are alike: taken as independent they give limits that are too narrow.
-Sources: Korn & Graubard 1998 Survey Methodology 24:193 (Clopper-Pearson on the effective number);
-Cochran 1977, Sampling Techniques, ch. 6 and 9 (the ratio over clusters); Conover 1999, Practical
-Nonparametric Statistics, 3.2 (order statistics).
+Sources: Cochran 1977, Sampling Techniques, ch. 6 and 9 (the ratio over clusters); Conover 1999,
+Practical Nonparametric Statistics, 3.2 (order statistics).
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
+from .effective_number import effective_number, exact_limits
 from .intervals import Limits, alpha_of, floats
 
 _NOISE = 1e-7  # what sums of squares of equal means may leave of a standard error, of the mean
@@ -43,11 +43,14 @@ def clustered_proportion(sums: Sums, confidence=0.95) -> Limits:
     sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
     n = np.where(sums.n > 0, sums.n, np.nan)
     share = sums.x / n
-    effective = _effective_number(sums, share, alpha)
-    x, fails = share * effective, (1 - share) * effective
-    lower = special.betaincinv(np.where(sums.x > 0, x, 1), fails + 1, alpha / 2)
-    upper = special.betainccinv(x + 1, np.where(sums.x < n, fails, 1), alpha / 2)
-    return Limits(share, np.where(sums.x > 0, lower, 0 * n), np.where(sums.x < n, upper, 1 + 0 * n))
+    variance = np.where((share > 0) & (share < 1), _variance(sums, share), np.nan)
+    number = effective_number(
+        of_one=share * (1 - share),
+        variance=variance,
+        n=n,
+        quantiles=t_quantile(sums.n, confidence) / t_quantile(sums.clusters, confidence),
+    )
+    return Limits(share, *exact_limits(share * number, number, alpha))
 
 
 def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
@@ -56,12 +59,11 @@ def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
 
     NaN limits for fewer than two clusters and where their means are all equal, NaN without values.
     """
-    sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
+    sums = Sums(*(floats(s) for s in sums))
     mean = sums.x / np.where(sums.n > 0, sums.n, np.nan)
-    several = sums.clusters > 1
-    quantile = stats.t.ppf(1 - alpha / 2, np.where(several, sums.clusters - 1, 1))
     error = np.sqrt(_variance(sums, mean))
-    margin = np.where(error > _NOISE * np.abs(mean), quantile * error, np.nan)
+    margin = t_quantile(sums.clusters, confidence) * error
+    margin = np.where(error > _NOISE * np.abs(mean), margin, np.nan)
     return Limits(mean, mean - margin, mean + margin)
 
 
@@ -77,6 +79,13 @@ def median_ranks(n, confidence=0.95) -> np.ndarray:
     return np.where(counts > 0, ranks, 0).astype(np.int64)
 
 
+def t_quantile(clusters, confidence=0.95) -> np.ndarray:
+    """The quantile of Student's t of two-sided limits, with one degree of freedom less than there
+    are clusters; that of one degree for fewer than two.
+    """
+    return stats.t.ppf(1 - alpha_of(confidence) / 2, np.fmax(floats(clusters) - 1, 1))
+
+
 def _variance(sums: Sums, mean: np.ndarray) -> np.ndarray:
     """Of the mean, from the clusters' deviations x_i - mean n_i; NaN for fewer than two
     clusters.
@@ -85,13 +94,3 @@ def _variance(sums: Sums, mean: np.ndarray) -> np.ndarray:
     m, n = np.where(several, sums.clusters, np.nan), np.where(sums.n > 0, sums.n, np.nan)
     squares = sums.xx - 2 * mean * sums.xn + mean**2 * sums.nn
     return m / (m - 1) * np.maximum(squares, 0) / n**2
-
-
-def _effective_number(sums: Sums, share: np.ndarray, alpha: float) -> np.ndarray:
-    variance = _variance(sums, share)
-    varies = (variance > 0) & (share > 0) & (share < 1)
-    independent = share * (1 - share) / np.where(varies, variance, np.nan)
-    t_values = stats.t.ppf(1 - alpha / 2, np.where(sums.n > 1, sums.n - 1, 1))
-    t_clusters = stats.t.ppf(1 - alpha / 2, np.where(varies, sums.clusters - 1, 1))
-    n = np.where(sums.n > 0, sums.n, np.nan)
-    return np.where(varies, np.fmin(independent * (t_values / t_clusters) ** 2, n), n)

@@ -5,6 +5,7 @@ Here: which rows, which figure, which sentence. Not here: asking the lake, the l
 
 import polars as pl
 
+from transforms.facts.headlines import OVERALL_PAIN
 from transforms.facts.parameters import PARAMETERS
 from transforms.facts.values import NONE
 from transforms.facts.visits import BASELINE
@@ -13,7 +14,7 @@ from ... import words
 from ...components import Drawn, nothing
 from ...figures.trajectory import trajectory, visible_range
 from ...gate import SUPPRESSED
-from ...parameters import FIRST, digits_of, is_of, is_pain, metrics_of
+from ...parameters import digits_of, is_of, is_pain, metrics_of
 from ...theme import Look
 from ..both_intervals import LIKE_THESE, like_these, which_is_drawn
 
@@ -24,7 +25,7 @@ def parameters(rows: pl.DataFrame) -> list[str]:
     """
     means = rows.filter(is_of(list(PARAMETERS), "mean") & (pl.col("n_evaluable") > 0))
     most = means.group_by("parameter").agg(n=pl.col("n_evaluable").max())
-    place = {code: k for k, code in enumerate(FIRST)}
+    place = {code: k for k, code in enumerate(OVERALL_PAIN)}
     codes = sorted(
         most.rows(), key=lambda r: (not is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0])
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 import polars as pl
 
 from transforms.facts.device_events import COUNTED, DEVICE_EVENTS, NOT_COUNTED
+from transforms.facts.digits import DIGITS_OF_RATE
 from transforms.facts.values import UNKNOWN
 
 from ... import words
@@ -37,7 +38,6 @@ _RATES = {
         "per 1,000 hours of exposure",
     ),
 }
-_DIGITS = {"events_per_100_sessions": 2, "events_per_1000_device_hours": 1}
 _SIDES = ("", "_lower", "_upper")
 
 RATE_COLUMNS = [
@@ -250,7 +250,7 @@ def rate_in_words(row: dict, rate: str) -> str:
     return (
         (row["reason"] or words.NOTHING)
         if values[0] is None
-        else words.interval(*values, digits=_DIGITS[rate])
+        else words.interval(*values, digits=DIGITS_OF_RATE[rate])
     )
 
 

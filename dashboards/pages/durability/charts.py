@@ -6,13 +6,13 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (page.
 
 import polars as pl
 
+from transforms.facts.headlines import OVERALL_PAIN
 from transforms.facts.visits import END_OF_COURSE, VISITS
 
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.bands import responder_curves
 from ...figures.intervals import Panel, interval_panels
-from ...parameters import FIRST
 from ...theme import Look
 
 _ORDER = {visit.name: k for k, visit in enumerate(VISITS)}
@@ -23,7 +23,7 @@ _VERDICT = {"Y": "yes", "N": "no", None: "not known"}
 def parameters(rows: pl.DataFrame) -> list[str]:
     """PARAMCDs of mart.responder_curves, those with most patients first."""
     most = rows.group_by("parameter").agg(pl.col("n").max()).rows()
-    place = {code: k for k, code in enumerate(FIRST)}
+    place = {code: k for k, code in enumerate(OVERALL_PAIN)}
     return [
         code
         for code, _ in sorted(most, key=lambda r: (place.get(r[0], len(place)), -(r[1] or 0), r[0]))

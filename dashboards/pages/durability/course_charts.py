@@ -5,13 +5,14 @@ Here: which rows, the figure, its sentences. Not here: asking for a card (page.p
 
 import polars as pl
 
+from transforms.facts.visits import COURSE_VISITS
+
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
 from ...theme import Look
 
 METRIC = "course_relief"
-_VISITS = ("End of course", "Month 3", "Month 6")
 _GROUPS = {
     "change_first": "first course",
     "change_second": "second course",
@@ -45,7 +46,7 @@ def relief(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return Drawn(
         figure=interval_panels(_long(drawn), panels=(panel,), of=of, text_share=0.32),
         title=title,
-        summary=_said(drawn),
+        summary=_phrase(drawn),
         notes=(
             words.NOT_AN_EFFECT,
             _NO_CHANCE,
@@ -59,7 +60,7 @@ def relief(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
-    place = {visit: k for k, visit in enumerate(_VISITS)}
+    place = {visit: k for k, visit in enumerate(COURSE_VISITS)}
     return rows.sort(pl.col("visit").replace_strict(place, default=len(place)))
 
 
@@ -91,7 +92,7 @@ def _mean(r: dict, name: str) -> str:
     return words.interval(r[name], r[f"{name}_lower"], r[f"{name}_upper"], digits=1)
 
 
-def _said(rows: pl.DataFrame) -> str:
+def _phrase(rows: pl.DataFrame) -> str:
     return (
         " ".join(
             f"{r['visit']}: of {words.plural(r['n_pairs'], 'pair')} the first course changed pain by "
@@ -124,9 +125,9 @@ def _not_counted(rows: pl.DataFrame) -> tuple[str, ...]:
             ("not yet due", r["n_pending"]),
             ("no value", r["n_missing"]),
         )
-        said = ", ".join(f"{words.count(n)} {why}" for why, n in counts if n)
-        if said:
-            parts.append(f"{r['visit']}: {said}")
+        sentence = ", ".join(f"{words.count(n)} {why}" for why, n in counts if n)
+        if sentence:
+            parts.append(f"{r['visit']}: {sentence}")
     if parts:
         return (f"Not in a pair: {'; '.join(parts)}.",)
     return ()
@@ -136,8 +137,8 @@ def _why_none(rows: pl.DataFrame) -> str | None:
     """Of each visit the reason; None where a row has none to give."""
     if rows.is_empty() or rows["is_suppressed"].any() or rows["reason"].null_count():
         return None
-    said = "; ".join(f"{r['visit']}: {r['reason']}" for r in rows.iter_rows(named=True))
-    return f"Relief per course: {said}."
+    reasons = "; ".join(f"{r['visit']}: {r['reason']}" for r in rows.iter_rows(named=True))
+    return f"Relief per course: {reasons}."
 
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:

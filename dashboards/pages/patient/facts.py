@@ -8,18 +8,12 @@ from collections.abc import Iterator
 import polars as pl
 from dash import html
 
+from transforms.facts.headlines import HEADLINES
+
 from ... import words
 from ...components import tile, tiles
 from ...tables import table_of
 from .shown import Shown
-
-_OUTCOMES = {
-    "pain": "Pain",
-    "disability": "Disability",
-    "steps": "Steps a day",
-    "walking_speed": "Walking speed",
-    "quality_of_life": "Quality of life",
-}
 
 
 def _studies(person: pl.DataFrame) -> str:
@@ -67,7 +61,7 @@ def outcomes(shown: Shown):
     r = shown.headline.row(0, named=True)
     rows = [
         (
-            title,
+            outcome.words,
             r.get(f"{name}_parameter") or name.upper()
             if f"{name}_parameter" in r
             else words.NOTHING,
@@ -78,7 +72,7 @@ def outcomes(shown: Shown):
             words.name_of(r[f"{name}_change_class"]),
             r[f"{name}_reason"] or words.NOTHING,
         )
-        for name, title in _OUTCOMES.items()
+        for name, outcome in HEADLINES.items()
     ]
     columns = [
         "outcome",

@@ -5,9 +5,10 @@ Here: rows -> notices and tiles. Not here: the cards (page.py).
 
 from dash.development.base_component import Component
 
+from transforms.facts.digits import DIGITS_OF_RATE
+
 from ... import words
 from ...components import link, notice, tile, tiles
-from . import charts
 from .rows import Shown
 
 
@@ -33,14 +34,14 @@ def rates_of(shown: Shown) -> list[Component]:
         return [tile("Adverse events", words.NOTHING, shown.why_nothing)]
     if r["events"] is None:
         return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
-    asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
+    asked = f"known to have been asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
 
     with_event, events = words.count(r["patients_with_event"]), words.count(r["events"])
     patients, sessions = words.count(r["patients"]), words.count(r["sessions"])
     years = f"{words.number(r['patient_years'], 1)} years at risk"
     return [
         tile(
-            f"Events ({shown.said_restriction})",
+            f"Events ({shown.restriction_words})",
             events,
             f"in {with_event} of {patients} patients treated; {asked}",
         ),
@@ -71,4 +72,4 @@ def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -
 
 def _scaled(value: float | None, scale: int, rate: str) -> str:
     scaled = None if value is None else value * scale
-    return words.number(scaled, charts.DIGITS[rate])
+    return words.number(scaled, DIGITS_OF_RATE[rate])

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from transforms.facts.digits import DIGITS_OF_RATE
+
 from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
@@ -42,13 +44,6 @@ RATES = {
         1,
         "per 100 patient-years",
     ),
-}
-# how many digits each is written with
-DIGITS = {
-    "incidence_proportion": 1,
-    "events_per_100_sessions": 2,
-    "events_per_100_patient_years": 1,
-    "eair_per_100_patient_years": 1,
 }
 _ONCE = "Each rate has its exact 95 % interval; a hollow mark is no event seen, with the highest rate that this allows."
 
@@ -154,10 +149,11 @@ def _table(shown: pl.DataFrame, what: str) -> pl.DataFrame:
         for rate, (name, *_) in RATES.items():
             row[f"{name}, n"] = r[f"{rate}_text"]
             row[f"{name} (95 % CI)"] = words.interval(
-                *(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")), digits=DIGITS[rate]
+                *(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")),
+                digits=DIGITS_OF_RATE[rate],
             )
             row[f"{name}, {LIKE_THESE}"] = like_these(
-                r, digits=DIGITS[rate], name=f"{rate}_clustered"
+                r, digits=DIGITS_OF_RATE[rate], name=f"{rate}_clustered"
             )
         rows.append(row)
     return pl.DataFrame(rows)
@@ -185,7 +181,7 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
             row[rate] = (
                 r["reason"] or words.NOTHING
                 if values[0] is None
-                else words.interval(*values, digits=DIGITS[rate])
+                else words.interval(*values, digits=DIGITS_OF_RATE[rate])
             )
         limits = [r[f"events_per_100_sessions_od_{side}"] for side in ("lower", "upper")]
         row["events_per_100_sessions_od"] = (
@@ -230,14 +226,14 @@ def grades(
     """Events by grade, a bar a term, the most frequent first; from the nested counts of the
     mart.
     """
-    known = [
+    terms = [
         frame.filter(pl.col("term").is_not_null() & pl.col("events").is_not_null()).select(
             "term", "events"
         )
         for frame in (any_event, grade_2, grade_3)
     ]
-    counts = known[0].filter(pl.col("events") > 0)
-    for name, frame in zip(("two", "three"), known[1:], strict=True):
+    counts = terms[0].filter(pl.col("events") > 0)
+    for name, frame in zip(("two", "three"), terms[1:], strict=True):
         counts = counts.join(frame.rename({"events": name}), on="term", how="left")
     counts = counts.with_columns(pl.col("two", "three").fill_null(0)).sort(
         "events", "term", descending=[True, False]

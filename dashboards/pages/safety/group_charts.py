@@ -8,7 +8,7 @@ is no verdict.
 
 import polars as pl
 
-from transforms.facts.restrictions import GROUP_RESTRICTIONS, RESTRICTIONS, flag_columns
+from transforms.facts.restrictions import GROUP_RESTRICTIONS, RESTRICTIONS, sql_of
 
 from ... import words
 from ...components import Drawn, nothing
@@ -50,12 +50,9 @@ def rows(reader: Reader, choice: Chosen, *, grouping: str, restriction: str) -> 
     event.
     """
     where, params = choice.stratum()
-    wanted = RESTRICTIONS[of_restriction(restriction)].column
-    flags = " AND ".join(
-        f"{c} = {str(c == wanted).lower()}" for c in flag_columns(GROUP_RESTRICTIONS)
-    )
+    only = sql_of(of_restriction(restriction), among=GROUP_RESTRICTIONS)
     groups = reader.mart(
-        MART, f"{where} AND {flags} AND grouping = ${len(params) + 1}", [*params, grouping]
+        MART, f"{where} AND {only} AND grouping = ${len(params) + 1}", [*params, grouping]
     )
     return groups.sort("category")
 

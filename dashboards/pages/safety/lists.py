@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from transforms.facts.values import COLD_INJURIES
+from transforms.facts.values import COLD_INJURIES, DATED_STATES, REPORT_STATES, UNENDED
 
 from ... import words
 from ...filters import Chosen
@@ -108,16 +108,6 @@ DEADLINE_COLUMNS = [
     {"field": "source", "headerName": "Source", "minWidth": 140, **WRAPPED},
 ]
 # what somebody has to do first, then what nobody must do or is done
-_DUTIES_FIRST = (
-    "overdue",
-    "due_now",
-    "open",
-    "no_date",
-    "no_rule",
-    "voluntary",
-    "reported_late",
-    "reported",
-)
 CHART_COLUMNS = [
     {"field": "clinic", "headerName": "Clinic", "minWidth": 190, **WRAPPED},
     {"field": "what", "headerName": "What", "minWidth": 235, **WRAPPED},
@@ -147,7 +137,7 @@ def serious_said(rows: pl.DataFrame) -> str:
     n = words.plural(rows.height, "record")
     serious = int((rows["AESER"] == "Y").sum())
     injuries = int(rows["AEINJ"].is_in(COLD_INJURIES).sum())
-    still = int(rows["AEOUT"].is_in(["ongoing", "resolving"]).sum())
+    still = int(rows["AEOUT"].is_in(UNENDED).sum())
     return (
         f"{n} of {words.plural(rows['USUBJID'].n_unique(), 'patient')}: {words.count(serious)} serious, "
         f"{words.count(injuries)} burns or frostbite; {words.count(still)} not resolved yet."
@@ -185,7 +175,7 @@ def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[d
     """What is overdue or due without delay first, then by its due day; what nobody must do and what
     is done come last.
     """
-    order = dict(zip(_DUTIES_FIRST, range(len(_DUTIES_FIRST)), strict=True))
+    order = dict(zip(REPORT_STATES, range(len(REPORT_STATES)), strict=True))
     rows = _of_clinic(reader.mart("report_deadlines"), choice, or_none=True).with_columns(
         place=pl.col("state").replace_strict(order, default=0, return_dtype=pl.Int64)
     )
@@ -194,7 +184,7 @@ def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[d
         {
             "state": words.name_of(r["state"]),
             "due": words.day(r["due_on"]),
-            "days_left": r["days_left"] if r["state"] in ("open", "overdue") else None,
+            "days_left": r["days_left"] if r["state"] in DATED_STATES else None,
             "about": f"{words.name_of(r['subject_kind'])} {r['subject_id']}",
             "clinic": clinics.get(r["clinic_id"], r["clinic_id"] or words.NOTHING),
             "duty": r["duty"] or "",

@@ -8,7 +8,7 @@ ranking.
 
 import polars as pl
 
-from transforms.facts.values import NONE, OTHERS
+from transforms.facts.values import COMPARED, EVENT_RATE_RATIO, NONE, OTHERS
 
 from ... import words
 from ...components import Drawn, nothing
@@ -16,9 +16,6 @@ from ...figures.ratios import ratio_intervals
 from ...filters import Chosen
 from ...theme import Look
 
-METRIC = "adverse_event_rate_ratio"
-# Values of mart.adverse_event_comparisons (transforms/marts; a test holds them together)
-_ORDER = {"arm": 0, "modality": 1, "clinic_id": 2}
 _CAUTION = (
     "Not a ranking: each clinic stands by name, against all others together. Few reported events are not fewer "
     "events. Not adjusted for case mix."
@@ -40,7 +37,7 @@ def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
     chosen = [
         (pl.col("dimension") == d) & ((pl.col("compared") == v) | (pl.col("reference") == v))
         for d, v in choice.asked.items()
-        if d in _ORDER
+        if d in COMPARED
     ]
     if not chosen:
         return rows
@@ -71,7 +68,7 @@ def ratios(
         title=title,
         summary=f"{_first(shown)} {_CAUTION}",
         notes=((_BEYOND,) if has_beyond else ()) + (_OF_ALL,),
-        metrics=(METRIC,),
+        metrics=(EVENT_RATE_RATIO,),
         table=_table(shown),
         data_to=rows["data_cutoff"].max(),
     )
@@ -90,16 +87,16 @@ def _pairs(rows: pl.DataFrame, clinics: dict[str, str]) -> pl.DataFrame:
         line = counts if r["sessions_p_value"] is None else f"{counts}, {p}"
         shown.append(
             {
-                "place": _ORDER[r["dimension"]],
+                "place": COMPARED.index(r["dimension"]),
                 "label": " v ".join(pair),
                 "ratio": r["sessions_rate_ratio"],
                 "lower": r["sessions_rate_ratio_lower"],
                 "upper": r["sessions_rate_ratio_upper"],
-                "said": _said(r, "sessions"),
+                "said": _phrase(r, "sessions"),
                 "counts": counts,
                 "line": line,
                 "text": f"{line}<br>{reasons[0]}" if reasons[0] else line,
-                "years": _said(r, "patient_years"),
+                "years": _phrase(r, "patient_years"),
                 "p": p,
                 "p_years": words.p_value(r["patient_years_p_value"]),
                 "why": "; ".join(dict.fromkeys(filter(None, reasons))) or words.NOTHING,
@@ -129,7 +126,7 @@ def _counts(r: dict, side: str) -> str:
     return f"{words.count(events)} / {words.count(sessions)}"
 
 
-def _said(r: dict, exposure: str) -> str:
+def _phrase(r: dict, exposure: str) -> str:
     """The ratio with its limits; without events in the reference the lower limit alone."""
     name = f"{exposure}_rate_ratio"
     ratio, lower, upper = r[name], r[f"{name}_lower"], r[f"{name}_upper"]

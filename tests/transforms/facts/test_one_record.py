@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from transforms.alerting.rules import RULES
+from transforms.alerting.sessions import of_sessions
 from transforms.facts.catalogue import METRICS as CATALOGUE
 from transforms.facts.instruments import INSTRUMENTS
 from transforms.facts.limits import FLAGS, LIMITS
@@ -18,6 +19,7 @@ from transforms.facts.mobility_parameters import WEEKLY_PARAMETERS
 from transforms.facts.parameters import PARAMETERS
 from transforms.facts.sessions import BEGUN, BOOKED, DELIVERED, SESSION_VALUES
 from transforms.instruments import score
+from transforms.options import Options
 from transforms.rules.exposure import with_limit_flags
 from transforms.schemas import CORE_TABLES, MART_TABLES, TOPIC_BY_NAME
 
@@ -79,6 +81,35 @@ def test_a_limit_is_judged(limit):
         | {"is_begun": pl.Boolean, "started_at": pl.Datetime("us", "UTC")},
     )
     assert with_limit_flags(frame)[limit.flag].to_list() == [row[-1] for row in rows]
+
+
+def test_each_limit_that_is_exceeded_is_told():
+    """A session beyond each limit, far enough to be clear: the alert of that limit, no other."""
+    rows = [
+        {"session_id": limit.id, limit.flag: "Y", limit.measured: 40.0}
+        | {limit.column: 40.0 + (50.0 if limit.is_lowest else -50.0)}
+        for limit in LIMITS.values()
+    ]
+    names = {name for limit in LIMITS.values() for name in (limit.measured, limit.column)}
+    schema = dict.fromkeys([*names, "CABMINC", "cabin_max_measured_c"], pl.Float64)
+    schema |= dict.fromkeys(
+        [*FLAGS, "session_id", "clinic_id", "patient_id", "device_id"], pl.String
+    )
+    schema |= dict.fromkeys(
+        ["is_begun", "is_cleared", "may_be_cleared", "is_contraindicated"], pl.Boolean
+    )
+    moments = ["started_at", "event_time", "ingested_at"]
+    schema |= dict.fromkeys(moments, pl.Datetime("us", "UTC")) | {"event_id": pl.String}
+    for row in rows:
+        row |= {
+            "is_begun": True,
+            "is_cleared": True,
+            "cabin_max_measured_c": row.get("cabin_max_c"),
+        }
+    judged = pl.DataFrame(rows, schema=schema)
+    alerts = of_sessions(judged, options=Options())
+    expected = {(limit.id, limit.alert.id) for limit in LIMITS.values()}
+    assert set(alerts.select("subject_id", "rule").rows()) == expected
 
 
 def test_every_field_of_a_protocol_that_limits_is_a_limit():
@@ -152,5 +183,6 @@ def test_every_parameter_of_an_instrument_is_published(instrument):
     """With the site's own options in its rule."""
     for parameter in (p for p in PARAMETERS.values() if p.instrument == instrument.id):
         metric = CATALOGUE[f"{parameter.code.lower()}_score"]
-        assert metric.rule == instrument.rule
+        assert metric.rule == f"{instrument.rule}; asked of {instrument.recall}"
+        assert metric.source.endswith(instrument.form or "")
         assert metric.parameters == instrument.options

@@ -146,6 +146,30 @@ def test_hours_since_the_last_session(onset, linked, expected):
     assert seen == pytest.approx(expected) if onset == 24.01 or onset == 72.01 else seen == expected
 
 
+MISSED, ABORTED = {"status": "missed"}, {"status": "aborted"}
+
+
+@pytest.mark.parametrize(
+    ("onset", "other", "belongs_to", "since"),
+    [
+        (72.0, session(2, 60.0, **MISSED), "S1", 72.0),  # what it names was missed: 72 h before
+        (72.1, session(2, 60.0, **MISSED), "S2", 72.1),  # nothing within 72 h: what it names
+        (None, session(2, 60.0, **MISSED), "S2", None),
+        (72.0, session(3, 1.0), "S3", 71.0),  # no record of S2 has come
+        (80.0, session(2, 60.0, **ABORTED), "S2", 20.0),  # an aborted one began
+        (1.0, session(2, 60.0), "S2", 1.0),  # its own begins later: hours are never counted back
+        (-1.0, session(2, 60.0), "S2", None),
+    ],
+)
+def test_to_which_session_an_event_belongs(onset, other, belongs_to, since):
+    """An event that names S2, with S1 at 0 h: to S2 if that began, whatever the onset; else to the
+    last one in the 72 hours before; SESSIONID keeps what it names where there is neither.
+    """
+    row = one(event={"onset": onset, "session_id": "S2"}, sessions=[session(), other])
+    assert row["SESSIONID"] == belongs_to
+    assert row["HRSSESS"] == (None if since is None else pytest.approx(since))
+
+
 def test_an_aborted_session_counts_and_a_missed_one_does_not():
     """The event that made staff abort the first session is treatment-emergent and within its
     window.

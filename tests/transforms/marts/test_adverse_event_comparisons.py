@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from transforms.checks import check_table
+from transforms.facts.restrictions import flag_columns
 from transforms.marts import adverse_event_comparisons as mart
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
@@ -21,10 +22,7 @@ from transforms.statistics import rates
 CUT = Cut(lake_snapshot=4, data_cutoff=datetime(2025, 6, 1, tzinfo=UTC))
 RATES = MART_TABLES["adverse_event_rates"]
 TABLES = {t.full_name: t for t in (*MART_TABLES.values(), *CORE_TABLES.values(), *BOOKKEEPING)}
-FLAGS = {
-    f"is_{name}_only": False
-    for name in ("serious", "related", "treatment_emergent", "session_emergent")
-}
+FLAGS = dict.fromkeys(flag_columns(), False)
 
 
 def rate(events, sessions, years, *, patients=20, squared=None, term=None, **stratum) -> dict:

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from transforms.facts.restrictions import RESTRICTIONS, flag_columns
 from transforms.marts import adae, adex, adsl, adtte, adverse_event_rates, time_at_risk
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
@@ -22,7 +23,7 @@ CUT = Cut(lake_snapshot=9, data_cutoff=datetime(2025, 12, 31, tzinfo=UTC))
 REJECTS = next(t for t in BOOKKEEPING if t.name == "rejects")
 DIMENSIONS = ("clinic_id", "modality", "indication", "study_arm")
 COLUMNS = ("clinic_id", "modality", "indication", "study_id", "arm")
-ONLY = [f"is_{r}_only" for r in ("serious", "related", "treatment_emergent", "session_emergent")]
+ONLY = flag_columns()
 
 
 def core(name, rows):
@@ -754,15 +755,15 @@ def seconds(spans, *, until=None):
     return sum(max((min(b, until or b) - a) / timedelta(seconds=1), 0) for a, b in spans)
 
 
-MEETS = {
-    (None, None): lambda e: True,
-    ("serious", None): lambda e: e["AESER"] == "Y",
-    ("related", None): lambda e: e["AERELFL"] == "Y",
-    ("treatment_emergent", None): lambda e: e["TRTEMFL"] == "Y",
-    ("session_emergent", None): lambda e: e["SESS72FL"] == "Y",
-    (None, 2): lambda e: (e["AETOXGR"] or 0) >= 2,
-    (None, 3): lambda e: (e["AETOXGR"] or 0) >= 3,
-}
+def meets(restriction):
+    """Whether a row of mart.adae meets a restriction, a row at a time."""
+    if restriction.flag:
+        return lambda event: event[restriction.flag] == "Y"
+    return lambda event: (event["AETOXGR"] or 0) >= (restriction.min_grade or 0)
+
+
+# (column, grade) -> the rule
+MEETS = {(r.column if r.flag else None, r.min_grade): meets(r) for r in RESTRICTIONS.values()}
 
 
 def stratum_of(row):
@@ -914,7 +915,7 @@ def test_equals_a_plain_recomputation(simulated):
     assert sample.height > 100
     assert sample["events"].sum() > 100
     for row, stratum in strata_of(sample):
-        only = next((f[3:-5] for f in ONLY if row[f]), None)
+        only = next((f for f in ONLY if row[f]), None)
         expected = plain_cell(
             stratum,
             term=row["term"],
@@ -956,8 +957,8 @@ def test_rates_follow_from_their_columns(simulated):
 
 
 def test_every_combination_and_restriction_is_there(simulated):
-    """16 combinations; each stratum has 7 restrictions of any term and of each term seen; keys are
-    unique.
+    """16 combinations; each stratum has all restrictions of any term and of each of two terms seen;
+    keys are unique.
     """
     mart = simulated[1]
     combos = {tuple(c) for c in mart["strata"].unique()}
@@ -965,7 +966,7 @@ def test_every_combination_and_restriction_is_there(simulated):
     key = MART_TABLES["adverse_event_rates"].key
     assert mart.select(key).is_duplicated().sum() == 0
     counts = mart.group_by(*COLUMNS, "strata").len()["len"].unique().to_list()
-    assert counts == [7 * (1 + 2)]
+    assert counts == [len(RESTRICTIONS) * (1 + 2)]
 
 
 def test_totals_agree_over_strata(simulated):

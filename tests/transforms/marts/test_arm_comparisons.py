@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from tests import treatment_episodes
 from transforms.checks import check_table
-from transforms.marts import MARTS, arm_comparisons
+from transforms.marts import MARTS, arm_comparisons, arm_pairs
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
@@ -110,7 +110,7 @@ def ancova(frame: pl.DataFrame) -> dict:
 )
 def test_the_reference_arm(arms, setting, expected):
     """control, placebo, sham, usual_care in this order, else the setting; else none."""
-    assert arm_comparisons.reference_arm(arms, options=Options(reference_arm=setting)) == expected
+    assert arm_pairs.reference_arm(arms, options=Options(reference_arm=setting)) == expected
 
 
 def test_arm_minus_reference_with_p_value_only_where_randomised():

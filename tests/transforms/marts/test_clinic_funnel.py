@@ -152,11 +152,13 @@ def test_five_clinics_are_compared_and_four_are_not():
 
 def test_no_events_are_never_better():
     """A clinic of 60 without an event is flagged low, with the note and the share of sessions at
-    which it asked.
+    which it asked, of those that say whether it did: 6 say nothing, 6 of the other 54 yes.
     """
     patients, sessions, people = clinics_of(dict.fromkeys("ABCDEF", 60))
     sessions = [
-        s | {"ASKEDFL": None} if s["CLINICID"] == "A" and s["USUBJID"][-1] != "0" else s
+        s | {"ASKEDFL": {"0": "Y", "1": None}.get(s["USUBJID"][-1], "N")}
+        if s["CLINICID"] == "A"
+        else s
         for s in sessions
     ]
     events = [event(*p) for k, p in enumerate(people) if p[1] != "A" and k % 3 == 0]
@@ -167,7 +169,11 @@ def test_no_events_are_never_better():
     )
     assert row["signal"].startswith("low")
     assert row["note"] == clinic_funnel.FEW_EVENTS
-    assert row["asked_share"] == pytest.approx(6 / 60)
+    assert row["asked_share"] == pytest.approx(6 / 54)
+    asked = compute(patients, sessions, events).filter(
+        metric_id="funnel_sessions_asked", clinic_id="A"
+    )
+    assert asked.select("numerator", "denominator").row(0) == (6, 54)
     others = compute(patients, sessions, events).filter(
         pl.col("clinic_id") != "A", metric_id="funnel_any_event"
     )

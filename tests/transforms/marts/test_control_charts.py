@@ -261,9 +261,9 @@ def test_too_rare_for_any_limit():
 
 
 def test_what_is_an_event_of_a_chart():
-    """One of a session that began, named or of the 72 hours before, once for all its records, in
-    the month of the session; an event of a named session counts though its onset is not known; of
-    serious ones the first record that is serious.
+    """One that belongs to a session that began (SESSIONID of mart.adae), once for all its records,
+    in the month of the session, though its onset is not known; of serious ones the first record
+    that is serious.
     """
     sessions, _ = months([0] * 6)
     sessions.append(session(7001, day=7, EXSTAT="missed"))
@@ -274,18 +274,15 @@ def test_what_is_an_event_of_a_chart():
         ),  # the same, now serious
         event(3, day=None),  # its session is known
         event(4, day=6, patient="nobody"),
-        event(
-            5, day=6, SESSIONID=None
-        ),  # more than 72 h after the last session, and linked to none
-        event(6, day=8, patient=7001),  # linked to a session that never began
+        event(5, day=6, SESSIONID=None),  # belongs to none
+        event(6, day=8, patient=7001),  # belongs to one that never began
         event(7, day=61, patient=1010),  # of a session on 13 February, noticed in March
-        event(8, day=5, SESSIONID="s7001"),  # names one that never began, 72 h after one that did
-        event(9, day=5.01, SESSIONID="s7001"),  # later than that
-        event(10, day=None, SESSIONID="s7001"),
-        event(11, day=-200, ATRISKFL="N"),  # history, though written down with a session
+        event(8, day=5, SESSIONID="s7001"),  # belongs to one that never began
+        event(9, day=None, SESSIONID="s7001"),
+        event(10, day=-200, ATRISKFL="N"),  # history, though written down with a session
     ]
     frame = compute(sessions, events)
-    assert chart(frame, "chart_events")["numerator"].to_list() == [3, 1, 0, 0, 0, 0]
+    assert chart(frame, "chart_events")["numerator"].to_list() == [2, 1, 0, 0, 0, 0]
     assert chart(frame, "chart_serious_events")["numerator"].to_list() == [0, 1, 0, 0, 0, 0]
 
 

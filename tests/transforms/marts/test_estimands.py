@@ -230,9 +230,18 @@ def test_all_episodes_have_the_intervals_of_their_patients(returning):
     assert (found["n_patients"], found["n_episodes"], found["n_evaluable"]) == (2, 3, 3)
 
 
-def test_who_has_one_episode_is_the_same_in_each_choice():
-    """With one episode each first, latest and all agree, interval included."""
+@pytest.mark.parametrize("missing", ["", "f", "bdf"])
+def test_who_has_one_episode_is_the_same_in_each_choice(missing):
+    """With one episode each first, latest and all agree, interval included, also where some have no
+    value and count as no response.
+    """
     answers = [answer(n, d, v) for n in "abcdef" for d, v in {-1: 8, 29: ord(n) % 5}.items()]
+    is_late = [a["answered_at"] > at(1) for a in answers]
+    answers = [
+        a
+        for a, late in zip(answers, is_late, strict=True)
+        if not (late and a["patient_id"] in missing)
+    ]
     frame = outcomes(answers, [session(n, 1) for n in "abcdef"])
     columns = ["metric_id", "visit", "population", "strategy"]
     values = ["n_patients", "n_due", "n_evaluable", "n_event", "estimate", "ci_lower", "ci_upper"]

@@ -18,6 +18,7 @@ from ingest.simulate import Plan, simulate
 from tests.computed import computed
 from transforms.checks import check_table
 from transforms.facts.limits import LIMITS
+from transforms.facts.restrictions import rows_of
 from transforms.facts.visits import VISIT
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
@@ -151,10 +152,7 @@ def test_events_in_time_at_risk(world):
     """
     inside, outside = world.truth.events_in_time()
     rates = world.tables["mart.adverse_event_rates"].filter(pl.col("strata").list.len() == 0)
-    plain = ~pl.any_horizontal(
-        c for c in rates.columns if c.startswith("is_") and c.endswith("_only")
-    )
-    rows = rates.filter(plain & pl.col("min_grade").is_null() & pl.col("term").is_not_null())
+    rows = rates.filter(rows_of("any") & pl.col("term").is_not_null())
     assert {t: n for t, n in rows.select("term", "events").rows() if n} == inside
     seen = {t: n for t, n in rows.select("term", "events_outside").rows() if n}
     assert seen == {term: n for term, n in outside.items() if term in rows["term"]}

@@ -5,6 +5,7 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
+from transforms.facts.headlines import PAIN_PARAMETERS
 from transforms.facts.parameters import PARAMETERS
 from transforms.facts.responses import CRITERIA
 from transforms.options import Options
@@ -161,5 +162,5 @@ def test_headline_parameter():
         schema=["USUBJID", "PARAMCD", "AVAL", "BASE"],
         orient="row",
     )
-    found = pain.headline(rows, parameters=pain.PAIN_PARAMETERS)
+    found = pain.headline(rows, parameters=PAIN_PARAMETERS)
     assert sorted(found.select("USUBJID", "PARAMCD").rows()) == [("a", "NRSBACK"), ("b", "NRSLEG")]

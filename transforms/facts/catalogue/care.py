@@ -4,7 +4,7 @@ Here: definitions. Not here: rates of adverse events (safety.py).
 """
 
 from ..event_groups import GROUPS
-from .metric import Metric
+from .metric import TIME_AT_RISK_OPTIONS, Metric
 
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
 
@@ -16,13 +16,6 @@ _VERSIONS = {
     "ttretrt": "1",
     **dict.fromkeys(("ttae", "ttaeres", "ttaerec", "ttloss", "ttrelaps"), "3"),
 }
-
-_FROM_TIME_AT_RISK = (
-    "risk_window_days",
-    "episode_gap_days",
-    "lost_after_days",
-    "person_time_cut_h",
-)
 
 CARE: tuple[Metric, ...] = tuple(
     Metric(
@@ -80,7 +73,7 @@ CARE: tuple[Metric, ...] = tuple(
             "higher",
             "first session that began to the first event of known onset in the first stretch of time at risk (see "
             "time_at_risk), the same that the rates count; censored where that stretch ends",
-            _FROM_TIME_AT_RISK,
+            TIME_AT_RISK_OPTIONS,
             "Kaplan & Meier 1958",
         ),
         *(
@@ -90,7 +83,7 @@ CARE: tuple[Metric, ...] = tuple(
                 "higher",
                 f"as ttae, to the first event that is one of {', '.join(group.terms)} or whose kind of injury is one of "
                 f"{', '.join(group.injury_kinds)}",
-                _FROM_TIME_AT_RISK,
+                TIME_AT_RISK_OPTIONS,
                 "Kaplan & Meier 1958",
             )
             for group in GROUPS.values()

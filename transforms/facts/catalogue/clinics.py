@@ -11,7 +11,8 @@ from .metric import Metric
 # moving ranges stopped at them, and a trend's icon followed the side of the center on which it lay.
 # Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight
 # UTC; before 3 a clinic was part of its own target and dispersion, and events before the first
-# session counted.
+# session counted; before 4 funnel_sessions_asked counted a session that says nothing as one without
+# the question.
 _CHART_VERSIONS = {
     "chart_events": "4",
     "chart_serious_events": "4",
@@ -22,6 +23,7 @@ _CHART_VERSIONS = {
     "chart_cold_injuries": "2",
     "funnel_cold_injury_grade_2": "1",
     "funnel_response": "4",
+    "funnel_sessions_asked": "4",
 }
 
 _CHART_SETTINGS = ("control_chart_run", "control_chart_kind", "control_chart_rebases", "min_cell")
@@ -103,7 +105,8 @@ CLINICS: tuple[Metric, ...] = tuple(
                     "Sessions at which side effects were asked about, by clinic",
                     "proportion",
                     "higher",
-                    "delivered sessions with the question / delivered sessions.",
+                    "delivered sessions with the question / delivered sessions that say whether it was asked; the others are "
+                    "missing, as in sessions_not_asked.",
                     ("min_cell",),
                 ),
                 (

@@ -1,11 +1,19 @@
 """What a metric is.
 
-Here: the record type, and a rule in words with a site's own numbers. Not here: any metric.
+Here: the record type, a rule in words with a site's own numbers, options on which metrics of
+several files depend. Not here: any metric.
 """
 
 from dataclasses import dataclass
 
 from ...options import Options
+
+TIME_AT_RISK_OPTIONS = (
+    "risk_window_days",
+    "episode_gap_days",
+    "lost_after_days",
+    "person_time_cut_h",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

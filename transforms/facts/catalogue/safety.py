@@ -4,8 +4,7 @@ Here: definitions. Not here: clinics beside one another (clinics.py).
 """
 
 from ..event_groups import GROUPS
-from .care import _FROM_TIME_AT_RISK
-from .metric import Metric
+from .metric import TIME_AT_RISK_OPTIONS, Metric
 
 _RATES_RULE = (
     "patients with a session that began, and the events that began in their time at risk (time_at_risk), at the clinic "
@@ -61,7 +60,7 @@ SAFETY: tuple[Metric, ...] = tuple(
             "last contact of who is lost, and by the data cut taken down to {person_time_cut_h} h. Lost: no session, consult, "
             "screening, answer, test, care or report of it, or adverse event for {lost_after_days} days at the cut, whatever was filed; "
             "a later contact gives the time back. The planned time is the same without that loss",
-            _FROM_TIME_AT_RISK,
+            TIME_AT_RISK_OPTIONS,
             "proposal of this project, after ICH E9(R1) and OHDSI CohortIncidence",
             (
                 "tests/transforms/rules/test_time_at_risk.py",
@@ -81,7 +80,7 @@ SAFETY: tuple[Metric, ...] = tuple(
             "with delivered sessions there, t, and the rate of theirs alone; where phi > 1 a second interval "
             "rate exp(+-z sqrt(phi/x)), never narrower than the exact one, for both rates of events. EAIR assumes a "
             "constant hazard. Beside each rate the same to the planned end of the time at risk, as if nobody were lost.",
-            (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
+            (*TIME_AT_RISK_OPTIONS, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
             "Garwood 1936; Clopper & Pearson 1934; McCullagh & Nelder 1989",
             (
                 "tests/transforms/marts/test_adverse_event_rates.py",
@@ -101,7 +100,7 @@ SAFETY: tuple[Metric, ...] = tuple(
                 f"{g.title}: {', '.join(g.terms)}, or injury {', '.join(g.injury_kinds)}"
                 for g in GROUPS.values()
             ),
-            (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
+            (*TIME_AT_RISK_OPTIONS, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
             "Garwood 1936; Clopper & Pearson 1934",
             ("tests/transforms/marts/test_adverse_event_groups.py",),
         ),

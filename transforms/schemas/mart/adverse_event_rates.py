@@ -3,8 +3,6 @@
 Here: their columns. Not here: comparisons of rates (comparisons.py).
 """
 
-from collections.abc import Iterable
-
 from ...facts.restrictions import (
     GRADE_COLUMN,
     GROUP_RESTRICTIONS,
@@ -21,13 +19,13 @@ from .columns import (
     STAMP,
     STRATA,
     WITHHELD,
-    B,
     D,
     F,
     I,
     S,
     interval,
     mart_table,
+    restriction_columns,
 )
 
 _RATE_COMMENTS = {
@@ -69,7 +67,7 @@ _OF_CELL = [
     Column(
         "sessions_asked",
         I,
-        "of them those at which the patient was asked about side effects",
+        "of them those known to have asked the patient about side effects; of the others some say that nobody asked, some say nothing",
         unit=COUNT,
         outside=COUNTED,
     ),
@@ -84,15 +82,6 @@ _OF_CELL = [
 ]
 
 
-def _restriction_columns(names: Iterable[str]) -> list[Column]:
-    chosen = [RESTRICTIONS[name] for name in names]
-    return [
-        Column(r.column, B, f"only {r.id.replace('_', '-')} events", required=True, outside=KEY)
-        for r in chosen
-        if r.flag
-    ]
-
-
 ADVERSE_EVENT_RATES = mart_table(
     "adverse_event_rates",
     "One row a stratum, term and restriction. Intervals are exact.",
@@ -100,7 +89,7 @@ ADVERSE_EVENT_RATES = mart_table(
         *STAMP,
         *STRATA,
         Column("term", S, "coded term; null = any", outside=KEY),
-        *_restriction_columns(RESTRICTIONS),
+        *restriction_columns(RESTRICTIONS),
         Column(GRADE_COLUMN, I, "only events of at least this grade; null = any", outside=KEY),
         *_OF_CELL,
         Column(
@@ -274,7 +263,7 @@ ADVERSE_EVENT_GROUPS = mart_table(
             required=True,
             outside=KEY,
         ),
-        *_restriction_columns(GROUP_RESTRICTIONS),
+        *restriction_columns(GROUP_RESTRICTIONS),
         *_OF_CELL,
         *_RATES,
         Column("reason", S, "why a rate can't be given", outside=MEASURED),

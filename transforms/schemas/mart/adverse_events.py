@@ -3,6 +3,7 @@
 Here: their columns. Not here: rates (adverse_event_rates.py).
 """
 
+from ...facts.values import REPORT_STATES
 from ..base import Column
 from .columns import (
     CLINICID,
@@ -62,7 +63,11 @@ ADAE = mart_table(
         flag("SESS24FL", "within 24 h after a session's start"),
         flag("SESS72FL", "within 72 h after a session's start"),
         Column("HRSSESS", F, "hours since the last session's start", "h"),
-        Column("SESSIONID", S, "session: as reported, else the last one within 72 h"),
+        Column(
+            "SESSIONID",
+            S,
+            "session to which it belongs: the one that it names, if that began, else the patient's last one within 72 h before the onset; without any, the one that it names",
+        ),
         flag(
             "NEWFL",
             "counted as an event: not a further record of a term while an earlier one lasts or in its clean window",
@@ -162,16 +167,7 @@ REPORT_DEADLINES = mart_table(
             "state",
             S,
             "state: open and overdue (a report that is due), due_now (without delay, so that there is no date), reported, reported_late, voluntary (nobody must), no_date (a date or a duty depends on what is not recorded), no_rule (none known)",
-            closed=(
-                "open",
-                "overdue",
-                "due_now",
-                "reported",
-                "reported_late",
-                "voluntary",
-                "no_date",
-                "no_rule",
-            ),
+            closed=REPORT_STATES,
         ),
         Column(
             "days_left", I, "days from the data cut to the due date; negative = overdue", "days"

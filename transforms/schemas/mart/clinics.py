@@ -97,7 +97,7 @@ CLINIC_FUNNEL = mart_table(
         Column(
             "asked_share",
             F,
-            "share of the clinic's delivered sessions at which side effects were asked about",
+            "share of the clinic's delivered sessions at which side effects were asked about, of those that say whether they were",
             outside=MEASURED,
         ),
         Column("note", S, "how the row is to be read", outside=MEASURED),

@@ -3,8 +3,11 @@
 Here: types, keys, strata, intervals, and what a stamp of a run is. Not here: any table.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
+from ...facts.restrictions import RESTRICTIONS
 from ..base import TIMESTAMP, Column, Outside, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
@@ -148,3 +151,13 @@ CLUSTERED_INTERVAL = (
 FEW_STRATA = "Strata: everybody, each dimension alone, and the modalities of a clinic; each of these with study and arm too."
 
 VERIFICATION = ("verified", "unverified", "proposal")
+
+
+def restriction_columns(names: Iterable[str] = tuple(RESTRICTIONS)) -> list[Column]:
+    """The columns `is_…_only` of these restrictions of adverse events."""
+    chosen = [RESTRICTIONS[name] for name in names]
+    return [
+        Column(r.column, B, f"only {r.id.replace('_', '-')} events", required=True, outside=KEY)
+        for r in chosen
+        if r.flag
+    ]

@@ -4,9 +4,22 @@ Here: their columns. Not here: clinics beside one another (clinics.py).
 """
 
 from ...facts.restrictions import GRADE_COLUMN, RESTRICTIONS, key_columns
+from ...facts.values import COMPARED
 from ..base import COUNT, Column
-from .adverse_event_rates import _restriction_columns
-from .columns import COUNTED, KEY, MEASURED, OPEN, SL, STAMP, F, I, S, interval, mart_table
+from .columns import (
+    COUNTED,
+    KEY,
+    MEASURED,
+    OPEN,
+    SL,
+    STAMP,
+    F,
+    I,
+    S,
+    interval,
+    mart_table,
+    restriction_columns,
+)
 
 ADVERSE_EVENT_COMPARISONS = mart_table(
     "adverse_event_comparisons",
@@ -18,7 +31,7 @@ ADVERSE_EVENT_COMPARISONS = mart_table(
             S,
             "what is compared",
             required=True,
-            closed=("arm", "modality", "clinic_id"),
+            closed=COMPARED,
         ),
         Column(
             "study_id",
@@ -34,7 +47,7 @@ ADVERSE_EVENT_COMPARISONS = mart_table(
         ),
         Column("allocation", S, "how the two arms came about; null for modalities and clinics"),
         Column("term", S, "coded term; null = any"),
-        *_restriction_columns(RESTRICTIONS),
+        *restriction_columns(RESTRICTIONS),
         Column(GRADE_COLUMN, I, "only events of at least this grade; null = any"),
         *[
             Column(

@@ -4,6 +4,7 @@ Here: their columns. Not here: values at visits (patients.py, cohorts.py).
 """
 
 from ...facts.competing_events import EVENTS
+from ...facts.headlines import HEADLINES
 from ...facts.responses import CHANGE_CLASSES
 from ..base import COUNT, Column
 from .columns import (
@@ -78,13 +79,7 @@ PATIENT_OUTCOMES = mart_table(
         Column("pain_parameter", S, "parameter of the pain outcome, as in adqs"),
         *[
             c
-            for name, unit in (
-                ("pain", "score"),
-                ("disability", "score"),
-                ("steps", "steps/day"),
-                ("walking_speed", "m/s"),
-                ("quality_of_life", "score"),
-            )
+            for name, unit in ((o.id, o.unit) for o in HEADLINES.values())
             for c in (
                 Column(f"{name}_baseline", F, f"{name} at baseline", unit),
                 Column(f"{name}_latest", F, f"{name}, latest", unit),

@@ -3,6 +3,7 @@
 Here: their fields. Not here: the items of a questionnaire (transforms/facts/instruments.py).
 """
 
+from ...facts.values import TAKEN_UP
 from ..base import Json
 from .fields import (
     CLINIC,
@@ -141,7 +142,7 @@ REPORTS: tuple[Topic, ...] = (
             field("evidence", SL, "ids of events"),
             field("occurred_at!", T, "when"),
             field("tier", S, "how soon somebody must know", closed=("now", "today", "noted")),
-            field("state", S, "state", closed=("open", "acknowledged", "investigating", "closed")),
+            field("state", S, "state", closed=("open", *TAKEN_UP)),
             field("assigned_role", S, "role that has it in hand"),
             field("finding", S, "what was found"),
             field(
