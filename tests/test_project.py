@@ -148,6 +148,24 @@ def test_a_module_that_is_gone_is_seen(text, gone):
     assert gone_modules(text, near=near, paths=set(SOURCES)) == gone
 
 
+def private_imports(source: str) -> set[str]:
+    """Names of another module's own that a module imports."""
+    nodes = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)]
+    names = {alias.name for node in nodes for alias in node.names}
+    return {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+
+def test_what_two_modules_share_has_a_public_name():
+    """What is another module's own may change without a word to whoever imports it."""
+    shared = {str(p.relative_to(ROOT)): private_imports(p.read_text()) for p in MODULES}
+    assert {path: names for path, names in shared.items() if names} == {}
+
+
+def test_a_private_name_that_is_imported_is_seen():
+    """Planted."""
+    assert private_imports("from .care import _FROM_TIME_AT_RISK, Metric") == {"_FROM_TIME_AT_RISK"}
+
+
 def test_nothing_is_dead():
     """What a module defines at its top is used in the product, or documented: as an interface or in
     the statistics library.
