@@ -18,6 +18,7 @@ from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 
 _TABLE = re.compile(r"""\b(?:raw|core)\."?\w+"?""")
+_OF_EMPTY_TABLES: dict[str, pl.DataFrame] = {}  # what a statement gives where it names empty ones
 
 
 class MemoryLake:
@@ -25,7 +26,7 @@ class MemoryLake:
 
     A look at few rows costs by the statement, and most statements of a look are of tables that are
     empty or that another step has just read: the rows of a statement are kept until a table that it
-    names changes.
+    names changes, and what it gives of empty tables is kept for every lake.
 
     With several `threads` DuckDB may give rows in any order.
     """
@@ -35,7 +36,7 @@ class MemoryLake:
             config={"threads": threads, "preserve_insertion_order": threads == 1}
         )
         self._connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
-        self._rows: dict[str, pl.DataFrame] = {}
+        self._rows: dict[str, pl.DataFrame] = {}  # by statement
         self._filled: set[str] = set()  # full names of the tables that have rows
         for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
             self._connection.execute(table.ddl())
@@ -114,9 +115,10 @@ class MemoryLake:
         """
         if frames:
             return self.query(sql, **frames)
-        if sql not in self._rows:
-            self._rows[sql] = self.query(sql)
-        return self._rows[sql]
+        kept = self._rows if _named(sql) & self._filled else _OF_EMPTY_TABLES
+        if sql not in kept:
+            kept[sql] = self.query(sql)
+        return kept[sql]
 
     def _put(self, full_name: str, frame: pl.DataFrame) -> None:
         if full_name in self._filled:

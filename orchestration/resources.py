@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import dagster as dg
 from filelock import FileLock
 
-from ingest.lake import Lake
+from ingest.lake import Lake, LakeOfARun
 from ingest.private import keep_private, make_home
 from ingest.settings import Settings
 
@@ -19,7 +19,7 @@ def lake_to_materialize(settings) -> Iterator[Lake]:
     """The lake, once no other run writes core, mart and releases."""
     keep_private()
     make_home(settings)
-    with FileLock(settings.home / "materialize.lock"), Lake.open(settings) as lake:
+    with FileLock(settings.home / "materialize.lock"), LakeOfARun.open(settings) as lake:
         yield lake
 
 

@@ -8,8 +8,9 @@ Many processes use one lake at once: readers never wait for writers; writers tak
 transaction is run again where the catalog was busy all the same.
 """
 
+from .read_once import LakeOfARun
 from .statements import TABLES
 from .whole import Lake
 from .writer import Writer
 
-__all__ = ["TABLES", "Lake", "Writer"]
+__all__ = ["TABLES", "Lake", "LakeOfARun", "Writer"]

@@ -4,6 +4,7 @@ Here: what DuckDB is told. Not here: whose cursor that is (attached.py), what a 
 (lake_reading.py).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -29,6 +30,7 @@ TABLES: tuple[Table, ...] = (
 
 _RELATIONS = frozenset(one.full_name for one in (*TABLES, *VIEWS))
 ROWS_AT_ONCE = 10_000
+_NAMED = re.compile(r"""\b(raw|core|mart|app)"?\."?(\w+)"?(\s+AT\s*\(VERSION)?""")
 
 
 def executed(
@@ -99,3 +101,16 @@ def in_transaction(cursor) -> Iterator[None]:
 
 def quoted(full_name: str) -> str:
     return ".".join(f'"{part}"' for part in full_name.split("."))
+
+
+def named_tables(query: str) -> set[str]:
+    """Full names of the tables of the lake that a statement of Floe's own names."""
+    return {f"{schema}.{name}" for schema, name, _ in _NAMED.findall(query)}
+
+
+def stands_still(query: str, *, schemas: Iterable[str]) -> bool:
+    """Whether a statement sees nothing but tables of these schemas and `raw` as of a snapshot."""
+    named = _NAMED.findall(query)
+    return bool(named) and all(
+        schema in schemas or (schema == "raw" and snapshot) for schema, _, snapshot in named
+    )

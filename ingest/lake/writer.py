@@ -17,20 +17,22 @@ from transforms.schemas.views import VIEWS, View
 from ..lake_forward import outdated_statements, seed_statements, written_statement
 from ..lake_schema import missing_statements, missing_views, unknown_tables
 from ..sealing import Sealer
-from .statements import SCHEMAS, TABLES, executed, quoted
+from .statements import SCHEMAS, TABLES, executed, named_tables, quoted
 
 
 class Writer:
     """The inside of one transaction. Frames must have the table's columns; they are brought to its
-    order and types.
+    order and types. `written`: full names of the tables that it may have changed.
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, *, sealer: Sealer) -> None:
         self._cursor = cursor
         self._sealer = sealer
+        self.written: set[str] = set()
 
     def append(self, table: Table, frame: pl.DataFrame) -> None:
         """Adds the rows."""
+        self.written.add(table.full_name)
         if frame.height:
             names = ", ".join(f'"{name}"' for name in table.names)
             query = f"INSERT INTO {quoted(table.full_name)} ({names}) SELECT {names} FROM _rows"
@@ -39,6 +41,7 @@ class Writer:
 
     def replace(self, table: Table, frame: pl.DataFrame) -> None:
         """The table holds these rows and no others."""
+        self.written.add(table.full_name)
         executed(self._cursor, f"DELETE FROM {quoted(table.full_name)}", None, {}, fetch=False)
         self.append(table, frame)
 
@@ -46,6 +49,7 @@ class Writer:
         """Removes the rows whose key columns are among `keys` (null equals null) and adds
         `frame`.
         """
+        self.written.add(table.full_name)
         if keys.height:
             same = " AND ".join(
                 f'rows."{name}" IS NOT DISTINCT FROM _keys."{name}"' for name in keys.columns
@@ -56,6 +60,7 @@ class Writer:
 
     def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         """Runs a statement inside the transaction and gives its rows."""
+        self.written |= named_tables(query)
         return executed(self._cursor, query, params, frames)
 
 

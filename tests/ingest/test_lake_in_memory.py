@@ -49,6 +49,19 @@ def test_a_statement_is_run_again_once_a_table_that_it_names_has_changed():
         ]
 
 
+def test_what_empty_tables_give_is_of_empty_tables_alone():
+    """Of two lakes that are asked alike, the empty one gives nothing and the other its rows, whoever
+    is asked first.
+    """
+    filled = {"clinics": _rows("clinics", {"clinic_id": "C1", "timezone": "UTC"})}
+    for order in ([{}, filled], [filled, {}, filled]):
+        for held in order:
+            with MemoryLake() as lake:
+                lake.land(held)
+                found = lake.compute(["identities", "clinics"], options=OPTIONS)
+            assert found["clinics"].height == len(held)
+
+
 def _rows(name: str, data: dict):
     topic = f"floe.{name}.v1"
     return decoded([(topic, b"k", encode(topic, data, id="e", source="/t", time=LANDED))], LANDED)[

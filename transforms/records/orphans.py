@@ -61,7 +61,11 @@ def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
     ]
     register["patient"] = pl.concat([register["patient"], aliases]).unique()
     identities = core["identities"]
-    tables = {name: _named(frame, core) for name, frame in core.items() if name != "identities"}
+    tables = {
+        name: _named(frame, core)
+        for name, frame in core.items()
+        if name != "identities" and not frame.is_empty()
+    }
     missing = [
         _missing(name, frame, kind, ids)
         for name, frame in tables.items()
