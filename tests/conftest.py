@@ -18,6 +18,28 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.running_kafka import running_kafka
 
+# Files and folders that take longest, by their seconds of processor (`--durations` shows a test's).
+_LONGEST_FIRST = (
+    "tests/end_to_end/",
+    "tests/ingest/alerting/test_scenarios.py",
+    "tests/orchestration/test_releases.py",
+    "tests/orchestration/test_cli.py",
+    "tests/ingest/alerting/test_watcher.py",
+    "tests/orchestration/test_masked_arms.py",
+    "tests/transforms/alerting/test_before.py",
+    "tests/ingest/alerting/test_hearing.py",
+    "tests/orchestration/test_release_before.py",
+    "tests/ingest/alerting/test_apart.py",
+    "tests/transforms/alerting/test_judging.py",
+    "tests/fault_files/",
+    "tests/dashboards/test_pages.py",
+    "tests/dashboards/test_gate.py",
+    "tests/transforms/marts/",
+    "tests/ingest/",
+    "tests/orchestration/",
+    "tests/dashboards/",
+)
+
 # How long an example takes depends on what else the machine does: pytest's timeout is the limit.
 hypothesis_settings.register_profile("floe", deadline=None)
 hypothesis_settings.load_profile("floe")
@@ -37,9 +59,13 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     """PostgreSQL's tests come first: starting it forks, which the kernel refuses a process that has
-    grown large.
+    grown large. Then the long files, so that two workers end together.
     """
-    items.sort(key=lambda item: "postgres" not in item.nodeid)
+    items.sort(key=lambda item: ("postgres" not in item.nodeid, _place(item.nodeid)))
+
+
+def _place(nodeid: str) -> int:
+    return next((k for k, part in enumerate(_LONGEST_FIRST) if part in nodeid), len(_LONGEST_FIRST))
 
 
 @pytest.hookimpl(tryfirst=True)
