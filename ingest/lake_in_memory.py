@@ -107,9 +107,9 @@ class MemoryLake:
     def _of_step(self, step: CoreStep, *, options: Options) -> pl.DataFrame:
         if step.only_with is not None and step.only_with not in self._filled:
             return step.table.empty()
-        return rows(step, query=self._read, options=options)
+        return rows(step, query=self.read, options=options)
 
-    def _read(self, sql: str, **frames: pl.DataFrame) -> pl.DataFrame:
+    def read(self, sql: str, **frames: pl.DataFrame) -> pl.DataFrame:
         """As `query`; a statement that sees no frame is run once for what the tables that it names
         hold.
         """

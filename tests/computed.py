@@ -46,7 +46,7 @@ def computed(
         lake.land(raw)
         tables["core.data_cut"] = _cut(lake.query, landed, data_cutoff)
         tables |= {f"core.{name}": frame for name, frame in lake.compute(options=OPTIONS).items()}
-        tables |= {f"raw.{name}": lake.query(f'SELECT * FROM raw."{name}"') for name in RAW_TABLES}
+        tables |= {f"raw.{name}": lake.read(f'SELECT * FROM raw."{name}"') for name in RAW_TABLES}
     _with_marts(tables, marts)
     return tables
 

@@ -15,7 +15,7 @@ from dashboards import shell
 from dashboards.pages import PAGES
 from dashboards.reader import Reader
 from ingest.contract import encode, record_key
-from ingest.lake import Lake
+from ingest.lake import Lake, LakeOfARun
 from ingest.landing import land, prepare
 from ingest.sealing import KEY_FILE
 from ingest.settings import Settings
@@ -122,7 +122,7 @@ class Site:
         self.land(events)
 
     def materialize(self) -> None:
-        with Lake.open(self.settings) as lake:
+        with LakeOfARun.open(self.settings) as lake:
             cut = take_cut(lake)
             lake.write(lambda w: w.replace(DATA_CUT, cut))
             for step in CORE.values():
