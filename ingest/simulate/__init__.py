@@ -5,7 +5,7 @@ Here: the package's public names. Not here: publishing (ingest/stream/) and the 
 """
 
 from .effects import Effects, SideEffect
-from .plan import Plan
+from .plan import Plan, Returns
 from .run import Simulation, simulate, simulate_live, write_ndjson
 from .truth import Broken, Truth
 
@@ -13,6 +13,7 @@ __all__ = [
     "Broken",
     "Effects",
     "Plan",
+    "Returns",
     "SideEffect",
     "Simulation",
     "Truth",

@@ -10,7 +10,7 @@ import numpy as np
 from .effects import Effects
 from .outbox import Outbox, chance, pick, stamp
 from .plan import VISIT_DAYS
-from .state import Clinic, Patient
+from .state import Clinic, Patient, Rating
 
 LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
 P29_DOMAINS = {
@@ -92,7 +92,7 @@ def _visit(outbox: Outbox, patient: Patient, *, number: int, day: date, rng):
     time = clinic.at(day, rng.uniform(7.5, 9.5) if number == 0 else rng.uniform(8, 21))
     for k, (instrument, items) in enumerate(sheets.items()):
         if k == 0 or not chance(rng, 0.04):
-            _send(
+            send_answers(
                 outbox,
                 patient,
                 instrument=instrument,
@@ -148,7 +148,7 @@ def _graded(pain: float, slope: float, levels: int, *, rng) -> int:
     return int(np.clip(answer, 1, levels))
 
 
-def _send(
+def send_answers(
     outbox: Outbox,
     patient: Patient,
     *,
@@ -160,13 +160,15 @@ def _send(
     context: str = "scheduled",
     session_id: str | None = None,
 ):
-    """One response; one in twelve of the longer ones misses an item."""
+    """One response; one in twelve of the longer ones misses an item. A rating of the week's pain is
+    noted.
+    """
     if len(items) > 4 and chance(rng, 0.08):
         items = items | {pick(rng, tuple(items)): None}
     number = f"{time % 100_000_000:08d}"
     response_id = f"RE-{patient.patient_id}-{instrument}-{number}"
     outbox.met(patient, at=time)
-    outbox.record(
+    sent = outbox.record(
         "responses",
         response_id,
         {
@@ -189,6 +191,9 @@ def _send(
         source="app",
         recorded=time + 86_400 * int(rng.integers(2, 9)) if chance(rng, 0.05) else time,
     )
+    if sent is not None and "average_7d" in items:
+        value = items["average_7d"]
+        patient.ratings.append(Rating(at=time, day=clinic.day(time), value=value))
 
 
 def _around_sessions(outbox: Outbox, patient: Patient, *, rng):
@@ -207,7 +212,7 @@ def _around_sessions(outbox: Outbox, patient: Patient, *, rng):
         ):
             items = {"now": int(np.clip(round(now - less), 0, 10))}
             if session.started_at + at < outbox.plan.ends_at:
-                _send(
+                send_answers(
                     outbox,
                     patient,
                     instrument="nrs_pain",

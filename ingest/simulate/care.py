@@ -7,7 +7,7 @@ Here: `care_for`. Not here: cryotherapy itself (sessions.py).
 from datetime import date, timedelta
 
 from .outbox import DAY_S, Outbox, chance, pick, stamp
-from .state import Patient
+from .state import Care, Patient
 
 YEARLY = {
     "analgesic": 2.0,
@@ -74,9 +74,7 @@ def _send(
     code = {"analgesic": pick(rng, ("M01AE01", "N02BE01")), "opioid": "N02AA05"}.get(kind)
     care_id = f"CA-{patient.patient_id}-{number:03d}"
     outbox.met(patient, at=asked)
-    if kind == "surgery":
-        patient.surgeries.append(day)
-    outbox.record(
+    sent = outbox.record(
         "care",
         care_id,
         {
@@ -98,3 +96,7 @@ def _send(
         zone=clinic.zone,
         recorded=asked,
     )
+    if sent is not None:
+        patient.care.append(
+            Care(kind=sent["kind"], day=clinic.day(time), is_rescue=bool(sent["is_rescue"]))
+        )

@@ -107,15 +107,15 @@ class Outbox:
         role: str | None = None,
         variant: str = "",
         ahead_s: int = 0,
-    ):
-        """One event that is not a series. Times in Unix seconds.
+    ) -> dict | None:
+        """One event that is not a series; gives its data as sent. Times in Unix seconds.
 
-        What happens after the end is not sent; what would be written down after it is written down
+        What happens after the end is not sent (None); what would be written down after it is written down
         just before. `variant` tells apart events of one record and revision (versions of a
         protocol). `ahead_s`: by how much the clock that stamps the event is wrong.
         """
         if time >= self.plan.ends_at:
-            return
+            return None
         written = min(time if recorded is None else recorded, self.plan.ends_at - 1)
         body = dict(data)
         body["revision"] = revision  # versioned from the first on: a late first revision is no news
@@ -140,6 +140,7 @@ class Outbox:
             self.truth.saw(time)
         arrival, kind = self.arrival(written, rng=rng)
         self.put(arrival, topic=topic, key=key.encode(), value=orjson.dumps(event), kind=kind)
+        return body
 
     def met(self, patient: Patient, *, at: int):
         """Somebody met the patient, or asked how things are; what would be after the end does not

@@ -1,12 +1,14 @@
 """Records of patients: enrolment, consent, consults, what is prescribed, status.
 
-Here: `send_patient`. Not here: the draw (enrolment.py), sessions, answers, harm, wearables.
+Here: `send_patient`. Not here: the draw (enrolment.py), courses, sessions, answers, harm, wearables.
 """
 
 from datetime import date, timedelta
 
+from .courses import prescribe
 from .outbox import DAY_S, Outbox, chance, pick, stamp
-from .state import Consult, Course, Patient
+from .returns import come_back
+from .state import Consult, Enrolment, Patient
 
 CONTRAINDICATIONS = (
     "uncontrolled_hypertension",
@@ -58,13 +60,23 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
     _send_consents(outbox, patient, enrolled=enrolled, rng=rng)
     cleared = _send_consults(outbox, patient, rng=rng)
     if cleared is not None and patient.is_treated:
-        _prescribe(outbox, patient, first=max(cleared, allocated or cleared), rng=rng)
+        prescribe(outbox, patient, first=max(cleared, allocated or cleared), rng=rng)
+        if outbox.plan.returns and patient.courses:
+            come_back(outbox, patient)
     _send_statuses(outbox, patient, rng=rng)
 
 
 def _send_enrolment(outbox: Outbox, patient: Patient, *, enrolled: int):
     """The patient's place in the study, stratified by clinic."""
     plan, clinic = outbox.plan, patient.clinic
+    patient.enrolments.append(
+        Enrolment(
+            study_id=plan.study_id,
+            arm=patient.arm,
+            clinic=clinic,
+            from_on=patient.enrolled_on,
+        )
+    )
     enrolment_id = f"EN{plan.seed}-{patient.position + 1:05d}"
     data = {
         "enrolment_id": enrolment_id,
@@ -179,52 +191,6 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
         recorded=recorded,
         role="physician",
     )
-
-
-def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):
-    """A course of 10 to 20 sessions over 2 to 5 weeks, for a third of the patients a second one."""
-    start = first + timedelta(days=int(rng.integers(1, 7)))
-    for number in range(1, 3 if chance(rng, 0.35) else 2):
-        sessions, weeks = int(rng.integers(10, 21)), int(rng.integers(2, 6))
-        a_week = min(5, -(-sessions // weeks))
-        days = [start + timedelta(days=d) for d in range(60)]
-        open_days = [d for d in days if d.weekday() < 5 and d.weekday() in _weekdays(a_week)][
-            :sessions
-        ]
-        course = Course(
-            course_id=f"CR{outbox.plan.seed}-{patient.position + 1:05d}-{number}",
-            first_day=open_days[0],
-            days=open_days,
-        )
-        if not patient.is_followed_on(course.first_day) or course.first_day >= outbox.plan.end:
-            return
-        patient.courses.append(course)
-        clinic = patient.clinic_on(course.first_day)
-        time = clinic.at(course.first_day, 7.5)
-        outbox.record(
-            "courses",
-            course.course_id,
-            {
-                "course_id": course.course_id,
-                "patient_id": patient.id_at(time),
-                "clinic_id": clinic.clinic_id,
-                "protocol_id": clinic.protocols[patient.modality].protocol_id,
-                "prescribed_sessions": len(open_days),
-                "starts_on": open_days[0].isoformat(),
-                "ends_on": open_days[-1].isoformat(),
-                "prescriber_role": "physician",
-            },
-            rng=rng,
-            key=patient.id_at(time),
-            time=time,
-            zone=clinic.zone,
-        )
-        start = open_days[-1] + timedelta(days=int(rng.integers(25, 100)))
-
-
-def _weekdays(a_week: int) -> tuple[int, ...]:
-    spread = {1: (2,), 2: (1, 3), 3: (0, 2, 4), 4: (0, 1, 3, 4)}
-    return spread.get(a_week, (0, 1, 2, 3, 4))
 
 
 def _send_statuses(outbox: Outbox, patient: Patient, *, rng):

@@ -1,12 +1,13 @@
 """What is to be simulated: the size and the faults, all of them parameters.
 
-Here: `Plan` and its checks. Not here: the true effects (effects.py), what is drawn at random for a
+Here: `Plan`, `Returns` and their checks. Not here: the true effects (effects.py), what is drawn at random for a
 patient (patients.py and its like).
 """
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,40 @@ from ingest.simulate.effects import Effects
 from transforms.errors import UsageError
 
 VISIT_DAYS = (-4, 8, 29, 57, 92, 183, 366)
+
+
+class PlannedVisit(NamedTuple):
+    """A visit of a study, in study days."""
+
+    visit: str
+    target_day: int
+    from_day: int
+    to_day: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Returns:
+    """Who comes back, and what happens in between: shares of all patients but where it is said."""
+
+    new_course_share: float = 0.34
+    prolonged_share: float = 0.07  # a course that continues the first
+    resumed_share: float = 0.07  # the same course goes on after a pause of more than 90 days
+    third_course_share: float = 0.3  # of those with a second
+    unnamed_course_share: float = 0.02  # of sessions: written down without their course
+    opioid_share: float = 0.12
+    injection_share: float = 0.12
+    surgery_share: float = 0.1
+    rescue_share: float = 0.12
+    other_study_share: float = 0.2
+    # of the other study
+    ARMS: ClassVar[tuple[str, ...]] = ("booster", "observation")
+    VISITS: ClassVar[tuple[PlannedVisit, ...]] = (
+        PlannedVisit("Month 3", 100, 60, 120),
+        PlannedVisit("Month 6", 180, 150, 220),
+    )
+
+    def __post_init__(self):
+        _check_shares(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +90,7 @@ class Plan:
         0.5  # of the patients who are lost: those whose clinic never says so
     )
     effects: Effects = field(default_factory=Effects)
+    returns: Returns | None = None  # a chain of its own, whose patients come back
 
     def __post_init__(self):
         for name in ("clinics", "patients", "days"):
@@ -72,11 +108,7 @@ class Plan:
             )
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; it must be 0 or more. Give another number.")
-        for name in (n for n in self.__dataclass_fields__ if n.endswith("_share")):
-            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
-                raise UsageError(
-                    f"{name} is {value}; a share lies between 0 and 1. Give such a number."
-                )
+        _check_shares(self)
 
     @cached_property
     def starts_at(self) -> int:
@@ -102,6 +134,11 @@ class Plan:
     def study_id(self) -> str:
         return f"TRIAL{self.seed}"
 
+    @property
+    def other_study_id(self) -> str:
+        """The study in which some are enrolled later, in a chain of returns."""
+        return f"FURTHER{self.seed}"
+
     def has_own_numbers(self, clinic: int) -> bool:
         """The clinic at that position numbers its sessions and adverse events from 1, as others do
         too.
@@ -119,3 +156,11 @@ class Plan:
     def rng(self, stream: int, index: int) -> np.random.Generator:
         """An independent generator for one thing (patient, day), whatever else was drawn before."""
         return np.random.default_rng([self.seed, stream, index])
+
+
+def _check_shares(parameters: Plan | Returns):
+    for name in (n for n in parameters.__dataclass_fields__ if n.endswith("_share")):
+        if not 0.0 <= (value := getattr(parameters, name)) <= 1.0:
+            raise UsageError(
+                f"{name} is {value}; a share lies between 0 and 1. Give such a number."
+            )

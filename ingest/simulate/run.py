@@ -22,6 +22,7 @@ from .harm import background
 from .outbox import Arrival, Outbox
 from .patients import send_patient
 from .plan import Plan
+from .returns import live_on, send_other_study
 from .sessions import treat
 from .truth import Truth
 from .wearables import send_day
@@ -64,6 +65,7 @@ def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
     clinics = open_clinics(plan)
     send_clinics(outbox, clinics)
     send_study(outbox, clinics)
+    send_other_study(outbox, clinic=clinics[0])
     for position in range(plan.patients):
         rng = plan.rng(1, position)
         patient = enrol(plan, position=position, clinics=clinics, rng=rng)
@@ -73,6 +75,7 @@ def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
         background(outbox, patient, rng=rng)
         answer(outbox, patient, rng=rng)
         care_for(outbox, patient, rng=rng)
+        live_on(outbox, patient)
     wearers = equip(outbox, truth.patients) if plan.with_readings else []
     for number in range(plan.days + 1):
         send_day(outbox, wearers, number=number)

@@ -15,6 +15,7 @@ from .clinics import MODALITY
 from .harm import side_effects
 from .outbox import DAY_S, Outbox, chance, pick, stamp
 from .patients import CONTRAINDICATIONS
+from .returns import names_no_course
 from .session_telemetry import telemetry
 from .state import Clinic, Course, Limits, Patient, Session
 
@@ -58,7 +59,7 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
     asked = chance(rng, plan.effects.asked(clinic.position))
     session = Session(
         session_id=f"SE{plan.seed}-{patient.position + 1:05d}-{number:03d}",
-        course_id=course.course_id,
+        course_id=None if names_no_course(outbox, patient, number=number) else course.course_id,
         clinic_id=clinic.clinic_id,
         modality=patient.modality,
         started_at=started,

@@ -86,7 +86,7 @@ class Session:
     """A session as it counts: after corrections. `entered_in_error` ones count nowhere."""
 
     session_id: str  # as sent
-    course_id: str
+    course_id: str | None
     clinic_id: str
     modality: str
     started_at: int
@@ -170,6 +170,40 @@ class Course:
     course_id: str
     first_day: date
     days: list[date]
+    continues: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrolment:
+    """A patient in a study, from a day to another (None = for good)."""
+
+    study_id: str
+    arm: str
+    clinic: Clinic
+    from_on: date
+    to_on: date | None = None
+
+    def holds(self, day: date) -> bool:
+        return self.from_on <= day and (self.to_on is None or day <= self.to_on)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Care:
+    """Other care as it was sent; `through`: the last day of an opioid that is not taken for good."""
+
+    kind: str
+    day: date  # at the clinic
+    is_rescue: bool
+    through: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """An answer of average pain in the last seven days."""
+
+    at: int
+    day: date  # at the clinic
+    value: int
 
 
 @dataclass(kw_only=True)
@@ -204,8 +238,16 @@ class Patient:
     contacts: list[int] = field(
         default_factory=list
     )  # moments at which harm could have been told, but by events
-    surgeries: list[date] = field(default_factory=list)  # days, by the clinic's clock
+    care: list[Care] = field(default_factory=list)
+    ratings: list[Rating] = field(default_factory=list)
+    enrolments: list[Enrolment] = field(default_factory=list)
     mme: float = 0.0
+
+    @property
+    def delivered(self) -> list[Session]:
+        """Sessions by which treatment is counted, in order."""
+        placed = [s for s in self.sessions if s.status == "delivered" and s.is_placed]
+        return sorted(placed, key=lambda session: session.started_at)
 
     @property
     def is_treated(self) -> bool:

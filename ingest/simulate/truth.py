@@ -8,11 +8,14 @@ from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import orjson
 
+from .episode_truth import parted
 from .new_events import DAY_S, ended_before, new_events
+from .outcome_truth import OutcomeTruth
 from .plan import Plan
 from .state import AdverseEvent, Patient, Session, Trouble
 from .truth_words import count_rows, effects_in_words, listed, totals
@@ -170,8 +173,7 @@ class Truth:
     ) -> list[tuple[int, int]]:
         """The patient's times at risk, disjoint and in order: [(from, to)] in Unix seconds.
 
-        Each course, which is an episode here (none prolongs another, none pauses for 90 days), from
-        the start of its first session to `risk_window_days` days of 24 hours after the start of its
+        Each episode of sessions that began, from the start of its first to `risk_window_days` days of 24 hours after the start of its
         last, ended by the last moment of the clinic-local day of death or withdrawal, of the last
         contact of who was lost, whether or not that was filed, and by the whole hour before the
         data cut. `clinic_id`: by the sessions at that clinic alone.
@@ -187,12 +189,8 @@ class Truth:
         if seen + lost_after_days * DAY_S <= end:
             end = min(end, patient.clinic.at(patient.clinic.day(seen) + timedelta(days=1)))
         windows: list[tuple[int, int]] = []
-        for course in patient.courses:
-            there = [
-                s
-                for s in begun
-                if s.course_id == course.course_id and clinic_id in (None, s.clinic_id)
-            ]
+        for _, sessions in parted(patient, begun):
+            there = [s for s in sessions if clinic_id in (None, s.clinic_id)]
             times = sorted(s.started_at for s in there)
             if not times or times[0] >= end:
                 continue
@@ -236,40 +234,10 @@ class Truth:
                     (inside if is_in else outside)[event.term] += 1
         return +inside, +outside
 
-    def episodes(self, patient: Patient, *, gap_days: int = 90) -> list[date]:
-        """The first day of each treatment episode: of a course that is new to the patient (none
-        prolongs another), or after more than `gap_days` days of 24 hours without a session.
-        """
-        delivered = [s for s in patient.sessions if s.is_placed and s.status == "delivered"]
-        days, courses, last = [], set(), None
-        for session in sorted(delivered, key=lambda s: s.started_at):
-            is_late = last is not None and session.started_at - last > gap_days * DAY_S
-            if session.course_id not in courses or is_late:
-                days.append(session.day)
-            courses.add(session.course_id)
-            last = session.started_at
-        return days
-
-    def retreatment(self, *, gap_days: int = 90) -> dict[str, tuple[int, str]]:
-        """Patient -> (days from the first episode's first day, what came first), of the treated.
-
-        The next episode, surgery or death, of one day the first named; until the day of the data
-        cut or of withdrawal, which end it otherwise.
-        """
-        times = {}
-        for patient in self.patients:
-            if not (days := self.episodes(patient, gap_days=gap_days)):
-                continue
-            start, end, why = days[0], patient.clinic.day(self.newest_event), "data cut"
-            if patient.stop == "withdrew" and start <= patient.stopped_on <= end:
-                end, why = patient.stopped_on, "withdrawal from follow-up"
-            happened = [(days[1], 0, "next episode")] if len(days) > 1 else []
-            happened += [(day, 1, "surgery") for day in patient.surgeries if day >= start]
-            if patient.stop == "died":
-                happened.append((patient.stopped_on, 2, "death"))
-            first = min((h for h in happened if h[0] <= end), default=(end, 3, why))
-            times[patient.patient_id] = ((first[0] - start).days, first[2])
-        return times
+    @cached_property
+    def outcomes(self) -> OutcomeTruth:
+        """Long-term outcomes; once all is simulated."""
+        return OutcomeTruth(self.patients, plan=self.plan, cut=self.newest_event)
 
     def summary(self) -> str:
         """The truth in words and numbers, for the end of `floe simulate`."""
@@ -315,6 +283,10 @@ class Truth:
             "side_effects_happened": count_rows(self.happened, "clinic_id", "term"),
             "limit_exceedances": dict(self.limit_exceedances()),
             "days_at_risk": self.days_at_risk(),
+            "came_first": count_rows(
+                Counter((what,) for _, what in self.outcomes.retreatment().values()), "what"
+            ),
+            "responders_30_pct": self.outcomes.as_rows(),
             "steps": count_rows(self.steps, "patient_id", "device_id"),
             "implied": self.plan.effects.implied(),
         }

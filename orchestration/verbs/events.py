@@ -44,12 +44,19 @@ def simulate(
     ] = 0.01,
     late: Annotated[float, typer.Option(min=0, max=1, help="Share that arrives late.")] = 0.02,
     broken: Annotated[float, typer.Option(min=0, max=1, help="Share of broken records.")] = 0.001,
+    returns: Annotated[
+        bool,
+        typer.Option(
+            "--returns",
+            help="Patients come back for further courses; opioids, surgery, another study in between.",
+        ),
+    ] = False,
     truth: Annotated[
         Path | None, typer.Option(help="Write what was sent and what is true to this JSON file.")
     ] = None,
 ) -> None:
     """Simulated clinics that behave like real ones; prints at the end what is true of them."""
-    from ingest.simulate import Plan
+    from ingest.simulate import Plan, Returns
 
     from ..simulation import run
 
@@ -62,6 +69,7 @@ def simulate(
         duplicates_share=duplicates,
         late_share=late,
         broken_share=broken,
+        returns=Returns() if returns else None,
     )
     run(site_settings(), plan, to=to, rate=rate, truth_file=truth, say=say)
 

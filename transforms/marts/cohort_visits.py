@@ -67,6 +67,8 @@ def _cells(units: Units, asked: pl.DataFrame, *, over: Sequence[tuple[str, ...]]
         n_episodes=pl.len(),
         n_due=pl.col("is_due").sum(),
         n_ended=pl.col("is_ended").sum(),
+        # of several studies' plans together the usual day, as of a visit that they do not share
+        visit_day=pl.when(pl.col("target_day").n_unique() == 1).then(pl.col("target_day").first()),
         by=["AVISIT"],
         over=over,
     )
@@ -281,7 +283,10 @@ def _named(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     is_change = not frame.is_empty() and frame["is_change"][0]
     return frame.with_columns(
         visit=pl.col("AVISIT"),
-        visit_day=pl.col("AVISIT").replace_strict(targets, default=None, return_dtype=pl.Int64),
+        visit_day=pl.coalesce(
+            "visit_day",
+            pl.col("AVISIT").replace_strict(targets, default=None, return_dtype=pl.Int64),
+        ),
         n_pending=pl.col("n_episodes") - pl.col("n_due"),
         **rtm_columns(pl.col("PARAMCD"), options=options, is_change=is_change),
     ).drop("is_change")

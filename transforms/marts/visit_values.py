@@ -83,7 +83,8 @@ def _standing(people: pl.DataFrame, episode: str) -> pl.Series:
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """A row a subject, episode and visit of the study: `is_due`, the visit's window has closed at
-    the data cut; `is_ended`, the next episode's baseline began before the window; `target_on`.
+    the data cut; `is_ended`, the next episode's baseline began before the window; `target_on`;
+    `target_day`, its study day where it is a fixed one.
 
     It closes where the patient is enrolled: a window's last day is over there, not in UTC; or where
     the next episode's baseline begins.
@@ -104,12 +105,14 @@ def _due(people: pl.DataFrame, visits: tuple[windows.Visit, ...]) -> list[pl.Dat
         v.name: [windows.date_of(day, day1=day1) for day in (v.first, v.target, v.last)]
         for v in visits
     }
+    target_days = {v.name: v.target for v in visits}
     ended = pl.col("course_ended_on")
     spans[windows.END_OF_COURSE] = [ended, ended + pl.duration(days=1), pl.col("end_closes_on")]
     return [
         people.with_columns(
             AVISIT=pl.lit(name),
             target_on=target,
+            target_day=pl.lit(target_days.get(name), pl.Int64),
             is_ended=(first > windows_to).fill_null(False),
             closed_on=pl.min_horizontal(last, pl.when(last.is_not_null()).then(windows_to)),
         ).with_columns(

@@ -4,10 +4,10 @@ Here: frames of sessions to frames of episodes, and which episode a record belon
 studies (studies.py), windows within an episode (windows.py), time at risk (time_at_risk.py).
 
 A new episode begins with the first session of a course that is new to the patient and does not
-continue another, or with a session more than `episode_gap_days` x 24 h after the last; a session
+continue an earlier one of the patient, or with a session more than `episode_gap_days` x 24 h after the last; a session
 without a course belongs to the episode under way. `aperiod` counts them from 1. Day 1 is the day of
 its first delivered session. The baseline period is the 28 days before Day 1, but no day of the
-episode before up to that one's Day 1; where it begins, the windows of the episode before end.
+episode before up to that one's Day 1 (but of its own); where it begins, the windows of the episode before end.
 """
 
 from datetime import timedelta
@@ -33,16 +33,13 @@ def numbered(sessions: pl.DataFrame, courses: pl.DataFrame, *, gap_days: int) ->
     """The sessions by patient and start, with `episode` from 1 and `begun_by` where one begins.
 
     `sessions`: `patient_id`, `session_id`, `course_id`, `started_at`; those without a start are
-    left out. `courses`: of core (`course_id`, `continues`). `begun_by`: NEW_COURSE, GAP, or null
+    left out. `courses`: of core (`course_id`, `continues`, `patient_id`). `begun_by`: NEW_COURSE, GAP, or null
     for a session that begins none and for a patient's first.
     """
-    prolonged = courses.filter(pl.col("continues") != pl.col("course_id")).select(
-        "course_id", is_prolonging=True
-    )
     timed = sessions.filter(pl.col("started_at").is_not_null())
-    frame = timed.join(prolonged, on="course_id", how="left").sort(
-        "patient_id", "started_at", "session_id"
-    )
+    frame = timed.join(
+        _prolonging(timed, courses), on=["patient_id", "course_id"], how="left"
+    ).sort("patient_id", "started_at", "session_id")
     is_first_of_course = pl.int_range(pl.len()).over("patient_id", "course_id") == 0
     is_new_course = (
         pl.col("course_id").is_not_null() & is_first_of_course & pl.col("is_prolonging").is_null()
@@ -61,6 +58,31 @@ def numbered(sessions: pl.DataFrame, courses: pl.DataFrame, *, gap_days: int) ->
     return frame.with_columns(
         episode=is_new.cum_sum().over("patient_id").cast(pl.Int64), begun_by=begun_by
     ).drop("is_prolonging")
+
+
+def _prolonging(sessions: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
+    """`patient_id`, `course_id`, `is_prolonging`: the patient's courses that continue an earlier one.
+
+    Itself, another patient's course, and one that begins only later are none; one of which the lake
+    has no session may be of the time before it.
+    """
+    begun = sessions.drop_nulls("course_id").group_by("patient_id", "course_id")
+    begun = begun.agg(begun_at=pl.col("started_at").min())
+    earlier = begun.select("patient_id", continues="course_id", earlier_at="begun_at")
+    pairs = begun.join(_continuing(courses), on="course_id")
+    pairs = pairs.join(earlier, on=["patient_id", "continues"], how="left")
+    is_of_another = (pl.col("whose") != pl.col("patient_id")) & pl.col("earlier_at").is_null()
+    is_later = pl.col("earlier_at") > pl.col("begun_at")
+    return pairs.filter(~is_of_another.fill_null(False), ~is_later.fill_null(False)).select(
+        "patient_id", "course_id", is_prolonging=True
+    )
+
+
+def _continuing(courses: pl.DataFrame) -> pl.DataFrame:
+    """`course_id`, the other course that it `continues`, and `whose` that is where it is known."""
+    named = courses.filter(pl.col("continues") != pl.col("course_id"))
+    whose = courses.select(continues="course_id", whose="patient_id")
+    return named.select("course_id", "continues").join(whose, on="continues", how="left")
 
 
 def episodes(
@@ -100,8 +122,9 @@ def with_windows(frame: pl.DataFrame, *, by: list[str], day1: str) -> pl.DataFra
     `day1`: the column of their Day 1; `by`: whose they are.
     """
     before = pl.col(day1).shift(1).over(by)
+    begins = pl.max_horizontal(pl.col(day1) - _BASELINE, before + _DAY)
     frame = frame.with_columns(
-        baseline_from=pl.max_horizontal(pl.col(day1) - _BASELINE, before + _DAY),
+        baseline_from=pl.min_horizontal(begins, day1),  # two that begin on one day share it
         baseline_to=day1,
     )
     return frame.with_columns(windows_to=pl.col("baseline_from").shift(-1).over(by) - _DAY)
@@ -116,12 +139,14 @@ def _treated_before(
     has no session; no where the latest such consult denies it; else null: not known.
     """
     first = sessions.unique("patient_id", keep="first", maintain_order=True)
-    continued = courses.select("course_id", "continues").join(
+    continued = _continuing(courses).join(
         sessions.select(continues="course_id").unique(), on="continues", how="anti"
     )
+    is_own = (pl.col("whose") == pl.col("patient_id")).fill_null(True)
     prolonging = (
         first.select("patient_id", "course_id")
-        .join(continued.drop_nulls("continues"), on="course_id")
+        .join(continued, on="course_id")
+        .filter(is_own)
         .select("patient_id", is_prolonging=True)
     )
     asked = consults.filter(pl.col("had_cryotherapy_before").is_not_null()).join(

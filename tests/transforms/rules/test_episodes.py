@@ -70,6 +70,10 @@ def of(frame: pl.DataFrame, *named: tuple[str, str | None], asked: list[dict] = 
         ([(0, "A"), (7, "B")], [("B", "B")], [1, 2]),  # itself is no other
         ([(0, "A"), (7, None), (14, "A")], [("A", None)], [1, 1, 1]),  # the episode under way
         ([(0, "A"), (7, "B"), (14, "A")], [], [1, 2, 2]),  # A is not new any more
+        ([(0, "A"), (7, "B")], [("A", "B"), ("B", "A")], [1, 1]),  # in a circle: B is the later one
+        ([(0, "X"), (7, "A"), (14, "B")], [("A", "B"), ("B", "A")], [1, 2, 2]),
+        ([(0, "A"), (7, "B")], [("B", "never begun")], [1, 1]),  # before the lake, or not delivered
+        ([(0, "A"), (7, "B")], [("never", "A"), ("B", "never")], [1, 1]),
         ([(0, "A"), (100, "A")], [], [1, 2]),  # a gap within a course
         ([(0, None), (7, "A")], [], [1, 2]),
     ],
@@ -77,6 +81,46 @@ def of(frame: pl.DataFrame, *named: tuple[str, str | None], asked: list[dict] = 
 def test_when_an_episode_begins(rows, named, expected):
     numbered = rules.numbered(sessions(*rows), courses(*named), gap_days=90)
     assert numbered.sort("started_at")["episode"].to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("whose", "expected"), [("p", [1, 1]), ("q", [1, 2]), (None, [1, 1])], ids=str
+)
+def test_a_course_of_another_patient_is_not_continued(whose, expected):
+    """B continues C, of which the lake has no session of this patient: another's is none of hers."""
+    named = [{"course_id": "B", "continues": "C", "patient_id": "p"}]
+    named += [{"course_id": "C", "patient_id": whose}] if whose else []
+    frame = sessions((0, "A"), (7, "B"))
+    numbered = rules.numbered(frame, _table(COURSES, named), gap_days=90)
+    assert numbered.sort("started_at")["episode"].to_list() == expected
+    before = rules.episodes(
+        sessions((0, "B")),
+        _table(COURSES, named),
+        CORE_TABLES["consults"].empty(),
+        gap_days=90,
+    )
+    assert before["is_treated_before"].to_list() == [None if whose == "q" else True]
+
+
+def test_another_gap_makes_other_episodes():
+    """Sessions on day 0, 40 and 100 are 40 and 60 days apart: one episode by a gap of 90 or 60 days,
+    two by 50, three by 30.
+    """
+    frame = sessions((0, None), (40, None), (100, None))
+    assert {g: of(frame, gap=g).height for g in (90, 60, 50, 30)} == {90: 1, 60: 1, 50: 2, 30: 3}
+
+
+def test_two_courses_that_begin_on_one_day_share_it():
+    """Each is an episode; the second's baseline is that day, no empty one that ends before it
+    begins, and the first has no window.
+    """
+    frame = of(sessions((0, "A"), (0.1, "B"), (7, "B")))
+    day = DAY
+    columns = ("aperiod", "first_session_on", "baseline_from", "baseline_to", "windows_to")
+    assert frame.select(columns).rows() == [
+        (1, day, day - timedelta(days=28), day, day - timedelta(days=1)),
+        (2, day, day, day, None),
+    ]
 
 
 def test_baseline_and_windows():
@@ -197,21 +241,24 @@ def test_the_episode_under_way(days, expected):
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 400), st.sampled_from([None, "A", "B", "C"])),
+        st.tuples(
+            st.floats(0, 400).map(lambda d: round(d, 1)), st.sampled_from([None, "A", "B", "C"])
+        ),
         min_size=1,
         max_size=12,
         unique_by=lambda row: row[0],
     ),
+    st.dictionaries(st.sampled_from("ABC"), st.sampled_from("ABCD")),
     st.randoms(use_true_random=False),
 )
-def test_episodes_partition_the_sessions_whatever_their_order(rows, random):
+def test_episodes_partition_the_sessions_whatever_their_order(rows, continues, random):
     """Every session is in one episode, numbers run from 1 without a gap, windows never overlap the
-    next baseline, and the order of the rows changes nothing.
+    next baseline, and the order of the rows changes nothing; whatever continues what.
     """
-    frame = sessions(*rows)
+    frame, named = sessions(*rows), tuple(continues.items())
     shuffled = list(range(frame.height))
     random.shuffle(shuffled)
-    one, other = (of(f) for f in (frame, frame[shuffled]))
+    one, other = (of(f, *named) for f in (frame, frame[shuffled]))
     assert one.equals(other)
     assert one["sessions"].sum() == frame.height
     assert one["aperiod"].to_list() == list(range(1, one.height + 1))
