@@ -4,7 +4,8 @@ Here: telling the release by which a lake was last written, and which computed t
 outdated. Not here: adding what is lacking (lake_schema.py), running a transaction (lake/),
 computing anew (orchestration).
 
-What landed (`raw`) only gains columns. What is computed (`core`, `mart`, the last release's copies)
+What landed (`raw`) only gains columns; what tells of an arm is sealed there, where an earlier release
+kept it in clear (lake/writer.py). What is computed (`core`, `mart`, the last release's copies)
 is made anew where its columns changed, and is listed in `app.outdated_tables` until the next
 materialisation has computed all of it.
 """
@@ -16,7 +17,13 @@ from hashlib import blake2b
 from transforms.errors import FloeError, LakeOutdated
 from transforms.facts.catalogue import METRICS
 from transforms.schemas import CORE_TABLES, MART_TABLES, Table
-from transforms.schemas.app import LAKE_FORMAT, LAKE_FORMATS, OUTDATED_TABLES, RELEASED
+from transforms.schemas.app import (
+    LAKE_FORMAT,
+    LAKE_FORMATS,
+    OUTDATED_TABLES,
+    RELEASED,
+    SEALED_FROM_FORMAT,
+)
 
 _SEED = MART_TABLES["restatements"]
 # Computed, but a memory: it gains columns like what landed. The checks' results come with each
@@ -67,6 +74,14 @@ def require_readable(cursor, tables: Iterable[Table], *, is_read_only: bool) -> 
             f"{LAKE_FORMAT}): floe materialize brings it forward (floe up and "
             "floe ingest begin it); what landed stays as it is, core and mart are computed anew"
         )
+
+
+def keeps_arms_in_clear(cursor) -> bool:
+    """Whether a release that did not seal arms wrote the lake last; a lake without tables keeps
+    none.
+    """
+    there = _tables(cursor)
+    return bool(there) and _written(cursor, there)[0] < SEALED_FROM_FORMAT
 
 
 def is_of_this_release(cursor, tables: Iterable[Table]) -> bool:

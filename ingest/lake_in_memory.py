@@ -16,6 +16,7 @@ from transforms.core import CORE
 from transforms.core_step import CoreStep, rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
+from transforms.schemas.raw import REJECTS
 
 _TABLE = re.compile(r"""\b(?:raw|core)\."?\w+"?""")
 _OF_EMPTY_TABLES: dict[str, pl.DataFrame] = {}  # what a statement gives where it names empty ones
@@ -38,7 +39,7 @@ class MemoryLake:
         self._connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
         self._rows: dict[str, pl.DataFrame] = {}  # by statement
         self._filled: set[str] = set()  # full names of the tables that have rows
-        for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
+        for table in (*RAW_TABLES.values(), REJECTS, *CORE_TABLES.values()):
             self._connection.execute(table.ddl())
 
     def __enter__(self) -> "MemoryLake":

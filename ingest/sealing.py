@@ -41,8 +41,9 @@ _NAME_BYTES = 8  # of a key, before what is sealed under it
 _MARK = b"floe-sealed-1:"  # before the bytes of a reject
 # A record that is of no topic of ours, or of another, and names what tells of an arm
 _MAY_TELL = re.compile(
-    rb"(?i)(?<![a-z])arms?(?![a-z])|allocat|reference_arm|analysis_sets|study_enrol|\\u00"
+    rb"(?i)(?<![a-z])arms?(?![a-z])|allocat|reference_arm|analysis_sets|study_id|study_enrol|\\u00"
 )
+_FURTHER = {"baseline_covariates", "extra"}  # of a patient, whether in a study or not
 _TOPICS = frozenset(TOPIC_BY_NAME[name].type for name in TELLING)
 
 
@@ -80,7 +81,9 @@ class Sealer:
         if not tells.any():
             return frame
         values = [
-            _MARK + self._seal(value, about=("rejects",)) if is_told and value else value
+            _MARK + self._seal(value, about=("rejects",))
+            if is_told and value and not is_sealed(value)
+            else value
             for is_told, value in zip(tells, frame["value"], strict=True)
         ]
         detail = pl.when(tells & pl.col("detail").is_not_null()).then(pl.lit(NOT_SHOWN))
@@ -189,11 +192,12 @@ def _may_tell(topic: str, value: bytes | None) -> bool:
 
 def _fields(row: dict, columns: list[str]) -> bytes | None:
     """What tells of an arm in a row; nothing of a patient in routine care without one, whose
-    unknown fields are for people to see.
+    further fields are for people to see, unless they name a study or an arm (an earlier release
+    knew neither).
     """
     given = {c: row[c] for c in columns if row[c] is not None}
-    is_routine = row["study_id"] is None and set(given) <= {"extra"}
-    if is_routine or not given:
+    is_routine = row["study_id"] is None and given.keys() <= _FURTHER
+    if not given or (is_routine and not _MAY_TELL.search("".join(given.values()).encode())):
         return None
     return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 

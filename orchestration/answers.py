@@ -59,11 +59,26 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
     with ExitStack() as ending:
         file = ending.enter_context(new_file(to, settings=settings)) if to else None
         lake = ending.enter_context(Lake.open(settings, read_only=True, as_of=as_of))
-        if as_of is None and (sentence := inspection.outdated_sentence(lake)):
+        if as_of is not None:
+            _require_masked_then(settings, lake)
+        elif sentence := inspection.outdated_sentence(lake):
             tell(f"floe: {sentence}", file=sys.stderr)
         count = _answered(lake, statement, format=format, file=file)
     if to:
         tell(f"{counted(count, 'row')} in {to}", file=sys.stderr)
+
+
+def _require_masked_then(settings, lake: Lake) -> None:
+    """UsageError for a lake as of a moment at which arms stood in it of a study that is masked by
+    now.
+    """
+    with Lake.open(settings, read_only=True) as now:
+        studies = inspection.masked_studies(now)
+    if inspection.shows_arms(lake, studies):
+        raise UsageError(
+            f"the lake as of then has arms in clear, and those of {', '.join(studies)} are masked until "
+            f"{max(studies.values())}: ask for a later moment, or without --as-of"
+        )
 
 
 def _answered(lake: Lake, statement: str, *, format: str, file: BinaryIO | None) -> int:

@@ -97,9 +97,8 @@ def stream_faults(settings, lake: Lake) -> list[str]:
 
 
 def _masked_studies(lake: Lake) -> list[dict]:
-    """Studies whose arms are masked, as of the materialisation, and until when."""
-    plans = lake.table("mart.study_plans", where="is_masked")
-    return plans.select("study_id", "masked_until").sort("study_id").to_dicts()
+    masked = inspection.masked_studies(lake)
+    return [{"study_id": study, "masked_until": until} for study, until in masked.items()]
 
 
 def print_status(facts: dict) -> None:

@@ -44,6 +44,7 @@ def computed(
     tables = {"raw.rejects": rejects}
     with MemoryLake(threads=threads) as lake:
         lake.land(raw)
+        lake.land_table("rejects", rejects)
         tables["core.data_cut"] = _cut(lake.query, landed, data_cutoff)
         tables |= {f"core.{name}": frame for name, frame in lake.compute(options=OPTIONS).items()}
         tables |= {f"raw.{name}": lake.read(f'SELECT * FROM raw."{name}"') for name in RAW_TABLES}

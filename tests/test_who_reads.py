@@ -86,7 +86,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "core.devices": ((_FIELD, "firmware body_position"),),
     "core.studies": ((_FIELD, "stratification"), (_WHOSE, "recorded_by_role")),
     "core.study_enrolments": ((_WHOSE, "recorded_by_role"),),
-    "core.patients": ((_FIELD, "pain_sites baseline_covariates"),),
+    "core.patients": ((_FIELD, "pain_sites"),),  # baseline_covariates: what masking hides
     "core.episodes": ((_FIELD_OF_EPISODE, "last_session_at"),),
     "core.consults": ((_FIELD, "clearer_role"),),
     "core.screenings": ((_FIELD, "systolic_mmhg diastolic_mmhg screening_version"),),

@@ -41,9 +41,11 @@ _REGISTER_READS = {
 }
 _IDENTITIES = {"identities": all_of("core.identities")}
 _SENT_PATIENTS = 'SELECT DISTINCT patient_id, clinic_id FROM raw."patients"'
+_STUDIES = TOPIC_BY_NAME["studies"].type
 # Which studies are masked is decided before there is core of studies.
 _MASKS = {
     "masks": all_of("raw.studies"),
+    "unread": f"SELECT kafka_topic FROM raw.rejects WHERE kafka_topic = '{_STUDIES}' AND replayed_at IS NULL",
     "cut": 'SELECT data_cutoff FROM core."data_cut"',
 }
 # A clinic's id is the clinic; a retraction names patients and devices as the series do.
@@ -77,6 +79,7 @@ def _record(name: str) -> CoreStep:
             counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
+    # what was set aside of studies is read whenever these are computed, and is no cause to do so
     masks = ("raw.studies",) if name in TELLING and name != "studies" else ()
     return CoreStep(
         table=CORE_RECORDS[name],
@@ -96,9 +99,11 @@ def _without_arms(name: str, frame: pl.DataFrame, frames: Frames) -> pl.DataFram
     if name not in TELLING:
         return frame
     cut = frames["cut"]["data_cutoff"].dt.date()
-    records = current.current("studies", frames["masks"])
-    hidden = masking.masked(records, on=cut[0] if len(cut) else None)
-    return masking.without_arms(name, frame, masked=hidden)
+    counting = current.current("studies", frames["masks"])
+    sent = masking.records_that_mask(frames["masks"], counting)
+    hidden = masking.masked(sent, on=cut[0] if len(cut) else None)
+    among = counting["study_id"] if len(frames["unread"]) else None
+    return masking.without_arms(name, frame, masked=hidden, among=among)
 
 
 def _held_against(name: str) -> tuple[str, ...]:

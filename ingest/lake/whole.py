@@ -21,7 +21,7 @@ from ..lake_answers import confinement, parquet_columns
 from ..lake_attach import catalog_file
 from ..lake_checksums import note
 from ..lake_damage import Damage, FileCheck, check_files, end_files, ended_files
-from ..lake_forward import is_of_this_release, require_readable
+from ..lake_forward import is_of_this_release, keeps_arms_in_clear, require_readable
 from ..lake_identity import require_same
 from ..lake_limits import Clock, memory_ceiling, too_large
 from ..read_only_home import passing_copy, require_writable
@@ -184,6 +184,10 @@ class Lake(AttachedLake):
         for sending rejects again, never for people. FloeError where the key is lacking.
         """
         return self._sealer.opened(table.name, frame)
+
+    def keeps_arms_in_clear(self) -> bool:
+        """Whether it is of a release, or as of a moment, that did not seal arms."""
+        return self._on_cursor(keeps_arms_in_clear)
 
     def write(self, work: Callable[["Writer"], T]) -> T:
         """Runs `work` in one transaction and commits it, or nothing of it.

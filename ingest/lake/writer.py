@@ -11,10 +11,18 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from transforms.schemas import Table
+from transforms.facts.masking import TELLING
+from transforms.records.reread import reread
+from transforms.schemas import RAW_TABLES, Table
+from transforms.schemas.raw import REJECTS
 from transforms.schemas.views import VIEWS, View
 
-from ..lake_forward import outdated_statements, seed_statements, written_statement
+from ..lake_forward import (
+    keeps_arms_in_clear,
+    outdated_statements,
+    seed_statements,
+    written_statement,
+)
 from ..lake_schema import missing_statements, missing_views, unknown_tables
 from ..sealing import Sealer
 from .statements import SCHEMAS, TABLES, executed, named_tables, quoted
@@ -58,6 +66,17 @@ class Writer:
             executed(self._cursor, query, None, {"_keys": keys.unique()}, fetch=False)
         self.append(table, frame)
 
+    def seal(self, *tables: Table) -> None:
+        """What these hold in clear of what tells of an arm is sealed, as if it had landed now: read
+        with what this release knows, for of what is sealed nothing more is read.
+        """
+        for table in tables:
+            columns = reread(table.name) if table.name in TELLING else "*"
+            rows = self.execute(f"SELECT {columns} FROM {quoted(table.full_name)}")
+            rows = table.conform(rows)
+            if not self._sealer.sealed(table, rows).equals(rows):
+                self.replace(table, rows)
+
     def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         """Runs a statement inside the transaction and gives its rows."""
         self.written |= named_tables(query)
@@ -78,12 +97,14 @@ def ensure_described(writer: Writer, tables: Iterable[Table], views: Iterable[Vi
 
 
 def bring_forward(writer: Writer) -> None:
-    """1. what is there now decides what is outdated; 2. tables as described; 3. that is noted. One
-    transaction.
+    """1. what is there now decides what is outdated; 2. tables as described; 3. what an earlier release
+    kept of arms in clear is sealed; 4. all that is noted. One transaction.
     """
     cursor, now = writer._cursor, datetime.now(UTC)
     notes = [*outdated_statements(cursor, TABLES, now=now), *seed_statements(cursor)]
-    gone = unknown_tables(cursor, TABLES)
+    gone, is_clear = unknown_tables(cursor, TABLES), keeps_arms_in_clear(cursor)
     ensure_described(writer, TABLES, VIEWS)
+    if is_clear:
+        writer.seal(*(RAW_TABLES[name] for name in TELLING), REJECTS)
     for statement in (*gone, *notes, written_statement(TABLES, now=now)):
         cursor.execute(statement)

@@ -42,7 +42,9 @@ def _opening(lake: Lake, table: Table, query: Query) -> Query:
 
     def opened(statement: str, **frames: pl.DataFrame) -> pl.DataFrame:
         rows_of = query(statement, **frames)
-        if rows_of.columns == table.names:
+        if set(table.names) <= set(
+            rows_of.columns
+        ):  # a lake brought forward has them in another order
             return lake.opened(table, rows_of)
         return rows_of
 

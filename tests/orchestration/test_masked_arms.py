@@ -9,26 +9,35 @@ import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from dashboards import shell
 from dashboards.pages import PAGES
 from dashboards.reader import Reader
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
+from ingest.alerting.duty import TOPIC
+from ingest.alerting.watcher import Watcher
 from ingest.contract import encode, record_key
 from ingest.lake import Lake, LakeOfARun
 from ingest.landing import land, prepare
 from ingest.sealing import KEY_FILE
 from ingest.settings import Settings
 from ingest.source import Batch
+from orchestration.answers import answer as answer_into
 from orchestration.assets import core as core_assets
 from orchestration.assets import mart as mart_assets
+from orchestration.automation import materialize_now
 from orchestration.cut import DATA_CUT, take_cut
 from orchestration.doctor import examine
 from orchestration.rejects import list_rejects, show_reject
 from orchestration.releases import make_release
 from orchestration.status import system_status
+from tests.alert_site import DUTY
 from tests.dashboards.looking import payload, view
 from transforms.core import CORE
+from transforms.errors import UsageError
 from transforms.marts import MARTS
 from transforms.schemas.raw import REJECTS
 
@@ -96,6 +105,20 @@ BROKEN = [
     ("floe.responses.v1", b'{"study_id": "M", "ARM": "SHAM-XYZ", '),
     ("floe.study_enrolment.v1", b'{"group": "SHAM-XYZ"}'),
 ]
+HARM = (
+    "floe.adverse_events.v1",
+    {
+        "ae_id": "ae1",
+        "patient_id": "p13",
+        "clinic_id": "C1",
+        "term": "burn",
+        "grade": 3,
+        "is_serious": True,
+        "injury_kind": "burn",
+        "onset_at": (NOW - timedelta(days=2)).isoformat(),
+        "aware_at": (NOW - timedelta(days=1)).isoformat(),
+    },
+)
 DOUBLE = {"enrolment_id": "n13", "study_id": "M", "patient_id": "p13", "from": "2025-01-06"}
 
 
@@ -157,7 +180,10 @@ def site(tmp_path_factory, with_lake):
     made.land(BROKEN)
     made.send([("floe.study_enrolments.v1", DOUBLE | {"arm": COLD})], source="/other")
     made.send([study(date(2026, 1, 1), 1)])  # after the enrolments that it masks
-    made.materialize()
+    made.send([HARM])
+    patch.setenv("DAGSTER_HOME", "")  # set below, unset at the end
+    made.said = []
+    materialize_now(made.settings, full=True, say=made.said.append)
     yield made
     logging.getLogger().removeHandler(lines)
     patch.undo()
@@ -248,6 +274,49 @@ def test_no_log_status_or_doctor_holds_an_arm(site):
     assert any("arms are sealed in raw" in said for said in found)
 
 
+def test_no_alert_and_no_message_of_one_holds_an_arm(site):
+    """A grave harm to a patient of the study: opened, told to every receiver in every detail, kept
+    in the book.
+    """
+    with Lake.open(site.settings) as lake:
+        watcher = Watcher(site.settings, DUTY, lake)
+        while watcher.step(now=NOW):
+            pass
+        watcher.__exit__()
+    with Book(book_path(site.settings)) as book:
+        alerts = book.alerts()
+        told = [d for sink in ("first", "second", "all", TOPIC) for d in book.due(sink, now=NOW)]
+    assert "harm" in {alert["rule"] for alert in alerts}
+    assert len(told) > 3
+    assert planted(json.dumps([dict(a) for a in (*alerts, *told)], default=str)) == []
+
+
+def test_what_dagster_said_and_kept_holds_no_arm(site):
+    """Its own storage lies in the home, whose files are read below; what it said is here."""
+    assert any("materialised" in line for line in site.said)
+    assert planted(" ".join(site.said)) == []
+    assert list((site.settings.home / "dagster").rglob("*.db"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
+def test_no_file_of_an_answer_holds_an_arm(site, tmp_path, ending):
+    """`floe sql --to FILE`, of the tables that would have them."""
+    for name in (
+        "raw.study_enrolments",
+        "raw.patients",
+        "raw.studies",
+        "core.patients",
+        "mart.adsl",
+    ):
+        file = tmp_path / f"{name}.{ending}"
+        answer_into(site.settings, f"FROM {name}", as_of=None, format=ending, to=file)
+        content = file.read_bytes()
+        if ending == "parquet":
+            content = pl.read_parquet(file).write_ndjson().encode()
+        assert len(content) > 100
+        assert not [w for w in (SHAM, COLD, FIELD, "randomised") if w.encode() in content], name
+
+
 def test_no_file_holds_an_arm(site):
     """The home as a disk has it, catalog included: the key is a file of its own, for its owner
     alone.
@@ -260,11 +329,30 @@ def test_no_file_holds_an_arm(site):
         assert not [w for w in (SHAM, COLD, FIELD) if w.encode() in content], path
 
 
+def test_the_lake_as_of_before_it_was_masked_is_not_answered(site, tmp_path):
+    """A study that is masked again, for longer: as of the moment at which its arms stood in core
+    nobody is answered, as of another one everybody is.
+    """
+    with Lake.open(site.settings, read_only=True) as lake:
+        masked = lake.snapshot()
+    site.send([study(date(2025, 8, 1), 2)])
+    site.materialize()
+    with Lake.open(site.settings, read_only=True) as lake:
+        shown = lake.snapshot()
+    site.send([study(date(2026, 1, 1), 3)])
+    site.materialize()
+    ask = {"format": "csv", "to": tmp_path / "then.csv"}
+    with pytest.raises(UsageError, match="those of M are masked until 2026-01-01"):
+        answer_into(site.settings, "FROM core.study_enrolments", as_of=str(shown), **ask)
+    answer_into(site.settings, "FROM core.study_enrolments", as_of=str(masked), **ask)
+    assert planted(ask["to"].read_text()) == []
+
+
 def test_from_the_day_on_arms_are_compared(site):
     """A later revision of the study that masks no more: core has the arms, the marts compare them;
     so what is looked for above can be found.
     """
-    site.send([study(date(2025, 8, 1), 2)])
+    site.send([study(date(2025, 8, 1), 4)])
     site.materialize()
     with Lake.open(site.settings, read_only=True) as lake:
         arms = lake.sql("SELECT arm, count(*) AS n FROM core.study_enrolments GROUP BY 1")

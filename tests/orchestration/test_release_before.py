@@ -5,7 +5,9 @@ release (test_lake.py).
 """
 
 import os
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ from orchestration.automation import materialize_now
 from orchestration.cut import is_behind
 from transforms.errors import FloeError, LakeOutdated
 from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES
+from transforms.schemas.raw import REJECTS as RAW_REJECTS
 
 PACKED = Path(__file__).parents[1] / "data" / "lake_0.1.0.tar.xz"
 RECORDS, REJECTS = 294, 5  # as the release before counted them
@@ -178,7 +181,7 @@ def test_a_lake_of_a_newer_release_is_refused(tmp_path):
         )
     for is_read_only in (True, False):
         with pytest.raises(
-            FloeError, match=r"newer release of Floe \(lake format 99, this one knows 2\)"
+            FloeError, match=r"newer release of Floe \(lake format 99, this one knows 3\)"
         ):
             Lake.open(settings, read_only=is_read_only)
 
@@ -208,3 +211,40 @@ def test_what_is_known_by_now_is_not_told_as_unknown(lake):
         ("adverse_events", "value", "injury_kind = chilblain"),
         ("responses", "instrument", "brief_pain_inventory"),
     ]
+
+
+# --- what tells of an arm -----------------------------------------------------------------------
+
+
+def test_arms_that_lay_in_clear_are_sealed(old, lake):
+    """The release before kept them in clear; brought forward nobody reads one in `raw`, and opened
+    for core they are what they were.
+    """
+    rows = lake.table("raw.patients", where="patient_id LIKE 'OLD-%'").sort("patient_id")
+    for hidden in ("arm", "allocation", "extra", "baseline_covariates"):
+        assert rows[hidden].null_count() == 2, hidden
+    assert rows["sealed"].null_count() == 0
+    opened = lake.opened(RAW_TABLES["patients"], rows)
+    assert opened["arm"].to_list() == ["cryo", "control"]
+    core = lake.table("core.patients", ["patient_id", "arm"], "patient_id LIKE 'OLD-%'")
+    assert sorted(core.rows()) == [("OLD-1", "cryo"), ("OLD-2", "control")]  # of no masked study
+
+
+def test_the_lake_as_of_a_moment_with_arms_in_clear_shows_them(old, lake):
+    """So that nobody who asks as of then reads those of a study that is masked by now."""
+    with closing(sqlite3.connect(old.home / "lake" / "catalog.sqlite")) as catalog:
+        [(before,)] = catalog.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchall()
+    with Lake.open(old, as_of=before) as then:
+        assert inspection.shows_arms(then, ["STUDY-1"])
+        assert not inspection.shows_arms(then, [])
+    assert inspection.shows_arms(lake, ["STUDY-1"])  # it is not masked
+    assert not inspection.shows_arms(lake, ["another"])
+
+
+def test_sealing_what_is_sealed_changes_nothing(forward):
+    """A lake that is brought forward once more keeps the same bytes."""
+    with Lake.open(forward.settings) as lake:
+        before = [lake.table(name) for name in ("raw.patients", "raw.rejects")]
+        lake.write(lambda w: w.seal(RAW_TABLES["patients"], RAW_REJECTS))
+        after = [lake.table(name) for name in ("raw.patients", "raw.rejects")]
+    assert all(a.equals(b) for a, b in zip(after, before, strict=True))

@@ -7,7 +7,7 @@ how `raw` keeps them (ingest/sealing.py).
 # topic -> fields by which one knows, or may guess, an arm: texts of the study's own (factors of the
 # allocation, why a patient is left out of a set) and fields that the contract does not know are among them
 TELLING: dict[str, tuple[str, ...]] = {
-    "patients": ("arm", "allocation", "allocation_raw", "extra"),
+    "patients": ("arm", "allocation", "allocation_raw", "baseline_covariates", "extra"),
     "study_enrolments": (
         "arm",
         "allocation",

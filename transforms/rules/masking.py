@@ -25,8 +25,26 @@ def masked(studies: pl.DataFrame, *, on: date | None) -> list[str]:
     return studies.filter(is_masked)["study_id"].unique().sort().to_list()
 
 
-def without_arms(topic: str, frame: pl.DataFrame, *, masked: Iterable[str]) -> pl.DataFrame:
-    """The topic's records, in those of a masked study null for all that tells of an arm."""
+def records_that_mask(sent: pl.DataFrame, counting: pl.DataFrame) -> pl.DataFrame:
+    """`study_id` and `masked_until` of the records of studies that count, and of studies of which
+    none does any more, for to mark a record as an error unmasks nobody, all that were sent.
+    """
+    columns = ("study_id", "masked_until")
+    gone = sent.join(counting, on="study_id", how="anti")
+    return pl.concat([counting.select(columns), gone.select(columns)])
+
+
+def without_arms(
+    topic: str, frame: pl.DataFrame, *, masked: Iterable[str], among: Iterable[str] | None = None
+) -> pl.DataFrame:
+    """The topic's records, in those of a masked study null for all that tells of an arm.
+
+    `among`: where a record of a study could not be read, the studies of which one could: any other
+    may be the one that it masks.
+    """
     columns = [c for c in TELLING.get(topic, ()) if c in frame.columns]
-    is_masked = pl.col("study_id").is_in(list(masked)).fill_null(False)
+    is_masked = pl.col("study_id").is_in(list(masked))
+    if among is not None:
+        is_masked = is_masked | ~pl.col("study_id").is_in(list(among))
+    is_masked = is_masked.fill_null(False)
     return frame.with_columns(pl.when(~is_masked).then(c).alias(c) for c in columns)

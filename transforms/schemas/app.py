@@ -68,8 +68,9 @@ RELEASED_CELLS = Table(
 )
 
 # Of the lake's tables as a whole. A release of Floe whose lakes an earlier one must not write gets
-# the next number.
-LAKE_FORMAT = 2
+# the next number: 3 is that from which on what tells of an arm is sealed in `raw`.
+LAKE_FORMAT = 3
+SEALED_FROM_FORMAT = 3
 
 LAKE_FORMATS = Table(
     "app",
