@@ -98,10 +98,18 @@ _WORSENING = Estimand(
     strategies=(TREATMENT_POLICY,),
 )
 
-# statistic of the catalogue -> its estimand
+_SUSTAINED = Estimand(
+    population="patients with two evaluable assessments far enough apart, or with an event in between, in the treatment episode asked for (the first)",
+    variable="whether the response was confirmed",
+    summary="the share",
+    strategies=(COMPOSITE,),
+)
+
+# statistic of the catalogue, or id of a metric without one -> its estimand
 ESTIMANDS: dict[str, Estimand] = {
     "mean": _LEVEL,
     "change": _CHANGE,
     "worse": _WORSENING,
+    "sustained_response": _SUSTAINED,
     **dict.fromkeys(("pct30", "pct50", "points", "pctx"), _RESPONSE),
 }

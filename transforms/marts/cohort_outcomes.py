@@ -17,7 +17,7 @@ import polars as pl
 
 from .. import disclosure
 from ..facts.catalogue import METRICS
-from ..facts.estimands import ESTIMANDS, TREATMENT_POLICY
+from ..facts.estimands import COMPOSITE, ESTIMANDS, TREATMENT_POLICY
 from ..facts.responses import POPULATIONS
 from ..facts.values import ALL, COMPLETERS, FIRST, LATEST, MISSING_AS_NONRESPONDER
 from ..options import Cut, Options
@@ -91,8 +91,9 @@ def compute(
     parts = []
     for episode, (over, few) in wanted.items():
         people = people_of(adsl, subject_episodes, options=options, episode=episode)
+        people = with_first_event(people, care)
         of_episode = _of_visits(
-            people, adqs, adact, care, episode=episode, over=over, few=few, options=options, cut=cut
+            people, adqs, adact, episode=episode, over=over, few=few, cut=cut, options=options
         )
         of_episode += _without_visit(_whole_course(people, adqs, care, options=options), over=over)
         parts += [part.with_columns(episode=pl.lit(episode)) for part in of_episode]
@@ -113,7 +114,6 @@ def _of_visits(
     people: pl.DataFrame,
     adqs: pl.DataFrame,
     adact: pl.DataFrame,
-    care: pl.DataFrame,
     *,
     episode: str,
     over: Combinations,
@@ -121,7 +121,6 @@ def _of_visits(
     options: Options,
     cut: Cut,
 ) -> list[pl.DataFrame]:
-    people = with_first_event(people, care)
     units = Units(
         episode=episode,
         people=people,
@@ -185,7 +184,8 @@ def _whole_course(
     """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of
     a patient.
     """
-    lasting = lasting_response(of_episodes(adqs), options=options).drop("sustained_reason")
+    lasting = lasting_response(of_episodes(adqs), people, options=options)
+    lasting = lasting.drop("sustained_reason")
     days = people.select("DAY1DT", patient_id="USUBJID")
     doses = care_rules.opioid_doses(per_subject(care, people), days).rename(
         {"patient_id": "USUBJID"}
@@ -207,7 +207,7 @@ def _without_visit(outcomes: pl.DataFrame, *, over: Combinations) -> list[pl.Dat
     )
     share = _of_everybody(
         outcomes, "sustained", "sustained_response", over=over, without="n_not_evaluable"
-    ).with_columns(n_event=pl.col("total").cast(pl.Int64))
+    ).with_columns(n_event=pl.col("total").cast(pl.Int64), strategy=pl.lit(COMPOSITE))
     means = [
         _of_everybody(outcomes, "opioid", "opioid_change", over=over),
         _of_everybody(outcomes, "opioid_before", "opioid_dose_before", over=over),

@@ -55,7 +55,7 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
 
 
 def _estimand(metric: Metric) -> str | None:
-    estimand = ESTIMANDS.get(metric.statistic or "")
+    estimand = ESTIMANDS.get(metric.statistic or metric.id)
     if estimand:
         return estimand.sentence()
     return None

@@ -1,6 +1,9 @@
 """mart.patient_outcomes: a row a patient, in the study in which he or she was treated first:
 baseline, latest and change of each headline outcome, counts, reasons.
 
+Outcomes are of the first treatment episode; a response ends with the first opioid begun, injection,
+surgery or rescue (composite), as in the summaries.
+
 Here: which parameter stands for pain, disability and quality of life, and the assembly. Not here:
 the parameters themselves (adqs, adact), sustained response (durability), opioid dose (care).
 """
@@ -9,13 +12,16 @@ import polars as pl
 
 from ..facts.headlines import HEADLINES, PAIN_PARAMETERS
 from ..facts.limits import FLAGS
+from ..facts.responses import RESPONDER_RULES
 from ..facts.sessions import BEGUN, DELIVERED
 from ..options import Cut, Options
 from ..rules import care as care_rules
 from ..rules import durability, pain
 from ..rules.exposure import of_patients
+from ..rules.intercurrent import with_first_event
 from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
+from .cohort_responses import RULES
 from .stamp import stamped
 from .strata import COUNTS_ONCE, dimensions_of
 
@@ -26,6 +32,7 @@ INPUTS = (
     "mart.adact",
     "mart.adex",
     "mart.adae",
+    "mart.subject_episodes",
     "core.courses",
     "core.care",
     "core.activity_days",
@@ -46,6 +53,7 @@ def compute(
     adact,
     adex,
     adae,
+    subject_episodes,
     courses,
     care,
     activity_days,
@@ -66,16 +74,19 @@ def compute(
         for frame in (adqs, adact)
     )
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    care = care_rules.local_care(of_patients(care, keys), whose)
+    events = _first_events(
+        subject_episodes.join(first, on=["STUDYID", "USUBJID"], how="semi"), care
+    )
     parts = [_outcome(o.id, measured, o.parameters) for o in HEADLINES.values()]
     parts += [_why_not(o.id, (adqs, adact), o.parameters) for o in HEADLINES.values()]
     parts += [
-        _response(adqs, options=options),
+        _response(adqs, events, options=options),
         _sessions(adex, courses),
         _harm(adae),
         _wear(activity_days, options=options),
     ]
-    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
-    care = care_rules.local_care(of_patients(care, keys), whose)
     parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
     for part in parts:
         people = people.join(part, on="patient_id", how="left", maintain_order="left")
@@ -194,8 +205,18 @@ def _reasons() -> dict[str, pl.Expr]:
     }
 
 
-def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The responder rules at the latest pain assessment, and sustained response."""
+def _first_events(episodes: pl.DataFrame, care: pl.DataFrame) -> pl.DataFrame:
+    """USUBJID and `event_on`, the day of the first intercurrent event of the first episode."""
+    first = episodes.filter(pl.col("FRSTEPFL") == "Y").select(
+        "USUBJID", "DAY1DT", patient_id="USUBJID", windows_to="WINENDT"
+    )
+    return with_first_event(first, care).select("USUBJID", "event_on")
+
+
+def _response(adqs: pl.DataFrame, events: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The responder rules at the latest pain assessment, none met from the day of the first
+    intercurrent event on, and sustained response.
+    """
     judged = pain.headline(adqs, parameters=PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
     latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique(
         "USUBJID", keep="last", maintain_order=True
@@ -206,20 +227,42 @@ def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
         "is_responder_points": 3,
         "is_worse": 4,
     }
-    latest = latest.select(
+    latest = _as_composite(latest, events).select(
         "USUBJID", **{name: pl.col(f"CRIT{k}FL") == "Y" for name, k in flags.items()}
     )
-    lasting = lasting_response(adqs, options=options)
+    lasting = lasting_response(adqs, events, options=options)
     return latest.join(lasting, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
 
 
-def lasting_response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+def _as_composite(judged: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Assessments with `event_on`; from that day on no rule that can be judged is met."""
+    judged = judged.join(
+        events.select("USUBJID", "event_on"), on="USUBJID", how="left", maintain_order="left"
+    )
+    is_after = (pl.col("event_on") <= pl.col("ADT")).fill_null(False)
+    flags = [RULES[rule.name] for rule in RESPONDER_RULES.values() if not rule.is_worsening]
+    return judged.with_columns(
+        pl.when(is_after & pl.col(flag).is_not_null()).then(pl.lit("N")).otherwise(flag).alias(flag)
+        for flag in flags
+    )
+
+
+def lasting_response(adqs: pl.DataFrame, events: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """A row a USUBJID with an evaluable pain assessment: `is_sustained_responder`,
     `sustained_reason`.
+
+    `events`: USUBJID and `event_on`, the day of the first intercurrent event (null = none): what
+    was not confirmed before it is no sustained response any more, with two assessments or without.
     """
     judged = pain.headline(adqs, parameters=PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
-    return durability.sustained(judged, min_days=options.sustained_min_days).select(
-        "USUBJID", is_sustained_responder="is_sustained", sustained_reason="reason"
+    judged = _as_composite(judged, events)
+    lasting = durability.sustained(judged, min_days=options.sustained_min_days)
+    failed = judged.filter(pl.col("event_on").is_not_null())["USUBJID"].unique()
+    is_failed = pl.col("USUBJID").is_in(failed.implode()) & pl.col("is_sustained").is_null()
+    return lasting.select(
+        "USUBJID",
+        is_sustained_responder=pl.when(is_failed).then(False).otherwise("is_sustained"),
+        sustained_reason=pl.when(~is_failed).then("reason"),
     )
 
 

@@ -184,6 +184,41 @@ def test_a_rescue_is_one_whatever_it_was():
     assert row(frame, "nrs7d_pct30", "Month 3")["n_event"] == 1
 
 
+# name -> (answers by study day, care, is the response sustained, is the last one a response of 30 %)
+SUSTAINED = {-1: 8, 29: 2, 57: 2}
+LASTING = {
+    "nothing happens": (SUSTAINED, [], True, True),
+    "confirmed before": (SUSTAINED, [(58, "surgery")], True, True),
+    "before the confirmation": (SUSTAINED, [(57, "surgery")], False, False),
+    "before any response": (SUSTAINED, [(20, "injection")], False, False),
+    "one assessment, then an event": ({-1: 8, 29: 2}, [(40, "opioid")], False, True),
+    "one assessment alone": ({-1: 8, 29: 2}, [], None, True),
+    "no response, no event": ({-1: 8, 29: 8, 57: 8}, [], False, False),
+}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_sustained_response_is_confirmed_before_any_event(name):
+    """Of the patient and in the summary alike: composite, as of every response."""
+    days, cares, is_sustained, is_responder = LASTING[name]
+    answers = [answer("p", d, v) for d, v in days.items()]
+    tables = computed(answers, [session("p", 1)], [cared("p", d, kind) for d, kind in cares])
+    inputs = {
+        full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS["patient_outcomes"].inputs
+    }
+    [patient] = (
+        MARTS["patient_outcomes"].compute(None, **inputs, options=Options(), cut=CUT).to_dicts()
+    )
+    assert patient["is_sustained_responder"] is is_sustained
+    assert patient["is_responder_30_pct"] is is_responder
+    assert (patient["sustained_reason"] is None) == (is_sustained is not None)
+    of_all = tables["cohort_outcomes"].filter(pl.col("strata").list.len() == 0)
+    [share] = of_all.filter(metric_id="sustained_response", episode=FIRST).to_dicts()
+    assert share["strategy"] == "composite"
+    assert share["n_evaluable"] == (is_sustained is not None)
+    assert share["n_event"] == bool(is_sustained)
+
+
 # --- episodes -----------------------------------------------------------------------------------
 
 # "back" returns on day 120 with a new course, whose baseline begins on day 92; "stays" does not

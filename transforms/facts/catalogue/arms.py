@@ -48,8 +48,8 @@ ARMS: tuple[Metric, ...] = tuple(
             "arm_risk_difference",
             "Difference between arms in the share of responders",
             "proportion",
-            "share of the arm minus share of the reference, by each responder rule and each endpoint of the site; "
-            "Newcombe and Wald intervals; beside it who started too low to respond",
+            "share of the arm minus share of the reference, by each responder rule and each endpoint of the site, "
+            "whatever happened in between (treatment policy); Newcombe and Wald intervals; beside it who started too low to respond",
             ("binary_endpoints",),
             "Newcombe 1998, Stat Med 17:873 (method 10)",
         ),

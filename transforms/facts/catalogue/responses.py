@@ -25,10 +25,11 @@ TIME: tuple[Metric, ...] = (
     ),
     Metric(
         id="sustained_response",
-        version="3",
+        version="4",
         title="Patients with a sustained response of pain",
         rule="at least 30 % better at two assessments at least {sustained_min_days} days apart and at every one "
-        "between; patients without two such assessments are not evaluable",
+        "between, before any opioid begun, injection, surgery or rescue; patients without two such assessments, and "
+        "without such an event, are not evaluable",
         unit="proportion",
         direction="higher",
         source="a proposal of Floe",
@@ -151,9 +152,9 @@ TIME: tuple[Metric, ...] = (
 PATIENTS: tuple[Metric, ...] = (
     Metric(
         id="patient_outcomes",
-        version="4",
+        version="5",
         title="Headline outcomes of a patient",
-        rule="of the first treatment episode; of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
+        rule="of the first treatment episode; of each outcome the first parameter with a baseline; latest value after it; a change, not an effect; no responder rule is met from the day of an opioid begun, injection, surgery or rescue on",
         unit=None,
         direction="none",
         source="a proposal of Floe",
