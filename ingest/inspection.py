@@ -6,8 +6,8 @@ Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here:
 """
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 import polars as pl
 
@@ -231,22 +231,3 @@ def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:
         return lake.sql(_RAW_TABLE.sub(stood_still, statement), params, **frames)
 
     return query
-
-
-# --- masked studies -----------------------------------------------------------------------------
-
-
-def masked_studies(lake: Lake) -> dict[str, date]:
-    """Studies whose arms are masked, as of the materialisation, and until when."""
-    plans = lake.table("mart.study_plans", ["study_id", "masked_until"], "is_masked")
-    return dict(plans.sort("study_id").rows())
-
-
-def shows_arms(lake: Lake, studies: Iterable[str]) -> bool:
-    """Whether a lake, or one as of a moment, has arms of one of these studies for who reads it."""
-    studies = list(studies)
-    if not studies or lake.keeps_arms_in_clear():
-        return bool(studies)
-    query = """SELECT count(*) AS n FROM core.study_enrolments
-               WHERE list_contains($1, study_id) AND (arm IS NOT NULL OR allocation IS NOT NULL)"""
-    return lake.sql(query, [studies])["n"][0] > 0

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
-from ingest import inspection
+from ingest import inspection, masked_arms
 from ingest.lake import Lake
 from transforms.counting import counted
 from transforms.errors import UnreadableFile, UsageError
@@ -73,8 +73,8 @@ def _require_masked_then(settings, lake: Lake) -> None:
     now.
     """
     with Lake.open(settings, read_only=True) as now:
-        studies = inspection.masked_studies(now)
-    if inspection.shows_arms(lake, studies):
+        studies = masked_arms.masked_studies(now)
+    if masked_arms.shows_arms(lake, studies):
         raise UsageError(
             f"the lake as of then has arms in clear, and those of {', '.join(studies)} are masked until "
             f"{max(studies.values())}: ask for a later moment, or without --as-of"

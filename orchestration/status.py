@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ingest import cluster, heartbeat, inspection, running, stream, worker
+from ingest import cluster, heartbeat, inspection, masked_arms, running, stream, worker
 from ingest.lag import stream_lag
 from ingest.lake import Lake
 from ingest.log_proofs import log_proofs
@@ -97,7 +97,7 @@ def stream_faults(settings, lake: Lake) -> list[str]:
 
 
 def _masked_studies(lake: Lake) -> list[dict]:
-    masked = inspection.masked_studies(lake)
+    masked = masked_arms.masked_studies(lake)
     return [{"study_id": study, "masked_until": until} for study, until in masked.items()]
 
 

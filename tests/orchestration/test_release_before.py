@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from ingest import inspection, lake_forward
+from ingest import inspection, lake_forward, masked_arms
 from ingest.lake import TABLES, Lake
 from ingest.proofs import proofs
 from ingest.settings import Settings
@@ -235,10 +235,10 @@ def test_the_lake_as_of_a_moment_with_arms_in_clear_shows_them(old, lake):
     with closing(sqlite3.connect(old.home / "lake" / "catalog.sqlite")) as catalog:
         [(before,)] = catalog.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchall()
     with Lake.open(old, as_of=before) as then:
-        assert inspection.shows_arms(then, ["STUDY-1"])
-        assert not inspection.shows_arms(then, [])
-    assert inspection.shows_arms(lake, ["STUDY-1"])  # it is not masked
-    assert not inspection.shows_arms(lake, ["another"])
+        assert masked_arms.shows_arms(then, ["STUDY-1"])
+        assert not masked_arms.shows_arms(then, [])
+    assert masked_arms.shows_arms(lake, ["STUDY-1"])  # it is not masked
+    assert not masked_arms.shows_arms(lake, ["another"])
 
 
 def test_sealing_what_is_sealed_changes_nothing(forward):
