@@ -21,6 +21,7 @@ import polars as pl
 from ..facts.competing_events import RETREATMENT
 from ..facts.event_groups import GROUPS
 from ..facts.headlines import PAIN_PARAMETERS
+from ..facts.sessions import DELIVERED
 from ..options import Cut, Options
 from ..rules import durability, pain
 from ..rules.care import PROCEDURES, local_care
@@ -192,7 +193,7 @@ def _retreatment(
     withdrawals = patient_status.filter(pl.col("status") == "withdrew")
     return retreatment(
         people,
-        delivered=adex.filter(pl.col("EXSTAT") == "delivered"),
+        delivered=adex.filter(pl.col("EXSTAT") == DELIVERED),
         surgeries=surgeries.select("USUBJID", "on", EVENTID="event_id"),
         withdrawals=withdrawals.select("patient_id", withdrew_on="effective_on"),
     )

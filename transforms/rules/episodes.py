@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from ..facts.sessions import DELIVERED
 from ..facts.values import ROUTINE
 from ..facts.visits import VISITS
 from .studies import BASELINE_DAYS
@@ -179,36 +180,51 @@ def of_subjects(
     episode begins, in whichever study, or where the patient enrols in another study. A patient without a session in the study has one row without
     a number, from Day 1 of adsl. `adsl`, `adex`: marts; `episodes`: of core.
     """
-    delivered = adex.filter((pl.col("EXSTAT") == "delivered") & pl.col("APERIOD").is_not_null())
-    treated = (
-        delivered.sort("USUBJID", "EXSEQ")
-        .group_by("STUDYID", "USUBJID", "APERIOD", maintain_order=True)
-        .agg(
-            MODALITY=pl.col("MODALITY").first(),
-            NSESS=pl.len().cast(pl.Int64),
-            DAY1DT=pl.col("ASTDT").first(),
-            TRTEDT=pl.col("ASTDT").last(),
-            TRTSDTM=pl.col("EXSTDTM").first(),
-        )
+    delivered = adex.filter((pl.col("EXSTAT") == DELIVERED) & pl.col("APERIOD").is_not_null())
+    treated = _treated(delivered, course_gap_days=course_gap_days)
+    untreated = adsl.join(treated, on=_WHOSE, how="anti").select(
+        *_WHOSE, "DAY1DT", NSESS=pl.lit(0, pl.Int64)
     )
-    ends = first_course_end(
-        delivered.select(
-            "STUDYID",
-            "USUBJID",
-            "APERIOD",
-            course_id="COURSEID",
-            session_id="SESSIONID",
-            started_at="EXSTDTM",
-            day="ASTDT",
-        ),
-        by=["STUDYID", "USUBJID", "APERIOD"],
-        gap_days=course_gap_days,
+    own = _with_windows_of_patients(treated, episodes)
+    rows = pl.concat([own, untreated], how="diagonal")
+    rows = rows.join(adsl.select(*_WHOSE, "SITEID"), on=_WHOSE)
+    rows = rows.join(_next_study(adsl, rows), on=[*_WHOSE, "DAY1DT"], how="left")
+    period = pl.col("APERIOD")
+    return rows.with_columns(
+        windows_to=pl.min_horizontal("windows_to", pl.col("next_study_on") - _DAY),
+        is_first=(period == period.min().over(_WHOSE)).fill_null(True),
+        is_latest=(period == period.max().over(_WHOSE)).fill_null(True),
+    ).sort(*_WHOSE, "APERIOD")
+
+
+def _treated(delivered: pl.DataFrame, *, course_gap_days: int) -> pl.DataFrame:
+    """A row a patient, study and episode with a delivered session: Day 1, the last session, how
+    many there are, the end of the first course.
+    """
+    by = [*_WHOSE, "APERIOD"]
+    sessions = delivered.sort("USUBJID", "EXSEQ").group_by(by, maintain_order=True)
+    treated = sessions.agg(
+        MODALITY=pl.col("MODALITY").first(),
+        NSESS=pl.len().cast(pl.Int64),
+        DAY1DT=pl.col("ASTDT").first(),
+        TRTEDT=pl.col("ASTDT").last(),
+        TRTSDTM=pl.col("EXSTDTM").first(),
     )
-    treated = treated.join(ends, on=["STUDYID", "USUBJID", "APERIOD"], how="left")
-    subjects = adsl.select("STUDYID", "USUBJID", "SITEID")
-    own = with_windows(
-        treated.sort("STUDYID", "USUBJID", "APERIOD"), by=["STUDYID", "USUBJID"], day1="DAY1DT"
-    )
+    named = {
+        "course_id": "COURSEID",
+        "session_id": "SESSIONID",
+        "started_at": "EXSTDTM",
+        "day": "ASTDT",
+    }
+    ends = first_course_end(delivered.select(*by, **named), by=by, gap_days=course_gap_days)
+    return treated.join(ends, on=by, how="left")
+
+
+def _with_windows_of_patients(treated: pl.DataFrame, episodes: pl.DataFrame) -> pl.DataFrame:
+    """The episodes of patients in studies, with the windows of the patient's own, in whichever
+    study.
+    """
+    own = with_windows(treated.sort(*_WHOSE, "APERIOD"), by=_WHOSE, day1="DAY1DT")
     of_patient = episodes.select(
         "windows_to",
         "ended_by",
@@ -217,18 +233,7 @@ def of_subjects(
         USUBJID="patient_id",
         APERIOD="aperiod",
     )
-    own = own.drop("windows_to").join(of_patient, on=["USUBJID", "APERIOD"])
-    untreated = adsl.join(treated, on=["STUDYID", "USUBJID"], how="anti").select(
-        "STUDYID", "USUBJID", "DAY1DT", NSESS=pl.lit(0, pl.Int64)
-    )
-    rows = pl.concat([own, untreated], how="diagonal").join(subjects, on=["STUDYID", "USUBJID"])
-    rows = rows.join(_next_study(adsl, rows), on=["STUDYID", "USUBJID", "DAY1DT"], how="left")
-    period = pl.col("APERIOD")
-    return rows.with_columns(
-        windows_to=pl.min_horizontal("windows_to", pl.col("next_study_on") - _DAY),
-        is_first=(period == period.min().over(_WHOSE)).fill_null(True),
-        is_latest=(period == period.max().over(_WHOSE)).fill_null(True),
-    ).sort("STUDYID", "USUBJID", "APERIOD")
+    return own.drop("windows_to").join(of_patient, on=["USUBJID", "APERIOD"])
 
 
 def _next_study(adsl: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
