@@ -15,13 +15,14 @@ import polars as pl
 
 from ingest.lake import Lake
 from transforms.errors import CatalogMissing, UsageError
-from transforms.schemas import APP_TABLES, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas import APP_TABLES, CORE_TABLES, MART_TABLES, RAW_TABLES, TIMESTAMP, Table
 
 from .gate import Gate, Viewer
 from .kept_answers import KeptAnswer, KeptAnswers
 from .versions import TABLES, VERSIONS, Version
 
 T = TypeVar("T")
+CURSORS = APP_TABLES["cursors"]
 _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
 
@@ -152,9 +153,24 @@ class Reader:
         are none yet.
 
         For a reader from outside the clinic a summary comes as last released, its suppressed cells
-        without their numbers; what says nothing of itself comes without rows.
+        without their numbers; what says nothing of itself comes without rows. `data_cutoff` is the
+        cut that the mart stands on: a row that has not changed since is of that too.
         """
-        return self._rows(MART_TABLES[name], where, params)
+        rows = self._rows(MART_TABLES[name], where, params)
+        stands_on = self._data_cutoff(name) if "data_cutoff" in rows.columns else None
+        if stands_on is None:
+            return rows
+        return rows.with_columns(data_cutoff=pl.lit(stands_on).cast(TIMESTAMP))
+
+    def _data_cutoff(self, mart: str) -> datetime | None:
+        """The cut that a mart stands on; None where it has no cursor, and from outside, where a
+        release says it of every row.
+        """
+        if not self.gate.is_whole:
+            return None
+        of_mart = f"SELECT data_cutoff FROM {CURSORS.full_name} WHERE table_name = $1"
+        rows = self._query(of_mart, tables=[CURSORS.full_name], params=[f"mart.{mart}"])
+        return rows.item() if rows.height else None
 
     def core(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a table of `core`, as this viewer may see them."""

@@ -62,3 +62,37 @@ def lake_id(cursor) -> str:
     query = f"SELECT schema_uuid FROM {METADATA}.ducklake_schema WHERE schema_id = 0 LIMIT 1"
     (name,) = cursor.execute(query).fetchone()
     return str(name)
+
+
+# What a snapshot does to a table's files and not to its rows, as the catalog words it.
+_FLUSH = "inline_flush"  # beside the deletions of the same table that it writes out
+_OF_FILES = frozenset({"compacted_table", "merge_adjacent", "rewrite_delete", _FLUSH})
+
+
+def changes_by_snapshot(cursor, *, after: int) -> list[tuple[int, frozenset[str]]] | None:
+    """Each snapshot after `after`, with the full names of the tables of which rows came, changed or
+    went in it. None where the catalog no longer says: a snapshot since has expired.
+    """
+    query = f"""SELECT snapshot_id, changes_made FROM {METADATA}.ducklake_snapshot_changes
+                WHERE snapshot_id > {after} ORDER BY snapshot_id"""
+    rows = cursor.execute(query).fetchall()
+    if rows and rows[0][0] > after + 1:
+        return None
+    names = dict(cursor.execute(f"SELECT table_id, table_name FROM ({_TABLES})").fetchall())
+    return [
+        (snapshot, frozenset(names[t] for t in _with_changed_rows(changes or "") if t in names))
+        for snapshot, changes in rows
+    ]
+
+
+def _with_changed_rows(changes: str) -> set[int]:
+    """Ids of tables in one snapshot's changes. One that is made stands there by its name: it is
+    empty then.
+    """
+    pairs = {tuple(part.split(":", 1)) for part in changes.split(",") if ":" in part}
+    flushed = {what for verb, what in pairs if verb == _FLUSH}
+    return {
+        int(what)
+        for verb, what in pairs
+        if what.isdigit() and verb not in _OF_FILES and what not in flushed
+    }

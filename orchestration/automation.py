@@ -20,6 +20,7 @@ from transforms import errors
 from transforms.errors import CatalogMissing, DiskFull, FloeError
 from transforms.restatements import TABLE as RESTATEMENTS
 
+from .assets.build import FULL
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
 from .releases import make_release
@@ -107,8 +108,8 @@ def tidy(lake: Lake) -> dict[str, int]:
 
 
 def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool:
-    """Runs the job in this process; False where nothing had landed since the last time (`full` runs
-    it anyway).
+    """Runs the job in this process; False where nothing had landed since the last time. `full`
+    computes all of it anew, whatever has changed.
     """
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     with Lake.open(settings) as lake:
@@ -120,7 +121,9 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     job = defs.resolve_job_def(materialize_job.name)
     try:
         with dg.DagsterInstance.get() as instance:
-            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            result = job.execute_in_process(
+                instance=instance, raise_on_error=False, tags={FULL: "true"} if full else None
+            )
     except OperationalError as error:
         raise _without_records(settings, error) from error
     if not result.success:

@@ -13,6 +13,8 @@ from ingest.settings import Settings
 from transforms.options import Cut
 from transforms.schemas import CORE_TABLES
 
+from .following import has_other_definitions
+
 DATA_CUT = CORE_TABLES["data_cut"]
 
 
@@ -42,8 +44,9 @@ def read_cut(lake: Lake) -> Cut:
 
 def is_behind(lake: Lake) -> bool:
     """Whether records have landed that core and mart were not computed from, or another release
-    computed them.
+    computed them, or other settings.
     """
     cut = lake.table(DATA_CUT.full_name)
     has_new = inspection.landed_records(lake) > (0 if cut.is_empty() else cut["records"][0])
-    return has_new or bool(inspection.outdated_tables(lake, schemas=("core", "mart")))
+    is_outdated = bool(inspection.outdated_tables(lake, schemas=("core", "mart")))
+    return has_new or is_outdated or has_other_definitions(lake, Settings().options)

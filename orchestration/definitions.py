@@ -10,7 +10,7 @@ from ingest.secrecy import hide_everywhere
 
 from .assets import app_assets, core_assets, mart_assets, raw_assets
 from .automation import hourly_upkeep, materialize_job, on_new_data, reconcile, upkeep_job
-from .resources import lake_resource
+from .resources import lake_resource, run_resource
 
 hide_everywhere()  # this module is all of Floe that Dagster's own processes start with
 
@@ -19,5 +19,5 @@ defs = dg.Definitions(
     jobs=[materialize_job, upkeep_job],
     sensors=[on_new_data],
     schedules=[reconcile, hourly_upkeep],
-    resources={"lake": lake_resource},
+    resources={"lake": lake_resource, "run": run_resource},
 )

@@ -22,10 +22,11 @@ from transforms.disclosure.whole_release import untold
 from transforms.errors import FloeError
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
-from transforms.schemas import APP_TABLES
+from transforms.schemas import APP_TABLES, TIMESTAMP
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from .cut import read_cut
+from .following import CURSORS
 
 RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
 
@@ -78,16 +79,32 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
 
 
 def _marts(lake: Lake, *, cut: Cut) -> dict[str, pl.DataFrame]:
+    """The marts, every row with the cut that they all stand on: when a row last changed is told to
+    nobody outside.
+    """
     marts = {name: lake.table(MARTS[name].table.full_name) for name in RELEASED}
-    stale = sorted(
-        name for name, rows in marts.items() if (rows["lake_snapshot"] != cut.lake_snapshot).any()
-    )
+    standing = dict(lake.rows(f"SELECT table_name, raw_snapshot FROM {CURSORS.full_name}"))
+    stale = sorted(name for name, rows in marts.items() if _of_others(name, rows, standing, cut))
     if stale:
         raise FloeError(
             f"found {', '.join(stale)} computed from another data cut than the rest, a release is of one: "
             "floe materialize --full, then try again"
         )
-    return {name: _released_rows(name, rows) for name, rows in marts.items()}
+    of_cut = {
+        "lake_snapshot": pl.lit(cut.lake_snapshot),
+        "data_cutoff": pl.lit(cut.data_cutoff).cast(TIMESTAMP),
+    }
+    return {name: _released_rows(name, rows.with_columns(**of_cut)) for name, rows in marts.items()}
+
+
+def _of_others(name: str, rows: pl.DataFrame, standing: dict[str, int], cut: Cut) -> bool:
+    """Whether a mart stands on another cut than the one in force; one without a cursor says it by
+    its rows.
+    """
+    full_name = MARTS[name].table.full_name
+    if full_name in standing:
+        return standing[full_name] != cut.lake_snapshot
+    return (rows["lake_snapshot"] != cut.lake_snapshot).any()
 
 
 def _released_rows(name: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Dagster resources: each hands out one of Floe's plain objects.
 
-Here: the lake. Not here: what is done with it.
+Here: the lake, one run. Not here: what is done with it.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,8 @@ from filelock import FileLock
 from ingest.lake import Lake, LakeOfARun
 from ingest.private import keep_private, make_home
 from ingest.settings import Settings
+
+from .one_run import Run
 
 
 @contextmanager
@@ -29,3 +31,11 @@ def lake_to_materialize(settings) -> Iterator[Lake]:
 def lake_resource(_context):
     with lake_to_materialize(Settings()) as lake:
         yield lake
+
+
+@dg.resource(
+    required_resource_keys={"lake"},
+    description="What one run knows of the lake: the data cut, what changed.",
+)
+def run_resource(context):
+    return Run(context.resources.lake)

@@ -15,6 +15,7 @@ from ingest.log_proofs import log_proofs
 from ingest.proofs import missing_positions
 from ingest.secrecy import hidden
 from transforms.errors import BrokerMissing, FloeError
+from transforms.schemas import APP_TABLES
 
 from .printing import print_frame
 from .telling import tell
@@ -49,6 +50,7 @@ def system_status(settings) -> dict:
             "last_landed_at": counts["landed_at"].max(),
             "newest_event_at": newest,
             "materialised": None if cut.is_empty() else cut.row(0, named=True),
+            "changed": _changed(lake),
             "released": inspection.last_release(lake),
             "records_not_materialised": inspection.landed_records(lake)
             - (0 if cut.is_empty() else cut["records"][0]),
@@ -142,6 +144,18 @@ def _print_stream(facts: dict) -> None:
     tell(f"newest event       {facts['newest_event_at']}")
 
 
+def _changed(lake: Lake) -> dict[str, int] | None:
+    """What the last materialisation computed, of how many tables, and the rows that it changed;
+    None before the first.
+    """
+    rows = lake.sql(
+        f"""SELECT count(*) FILTER (c.computed_at >= d.started_at) AS computed, count(*) AS tables,
+                   coalesce(sum(c.rows_changed) FILTER (c.computed_at >= d.started_at), 0)::BIGINT AS rows
+            FROM {APP_TABLES["cursors"].full_name} c, core.data_cut d"""
+    )
+    return rows.row(0, named=True) if rows["tables"][0] else None
+
+
 def _print_computed(facts: dict) -> None:
     when, released = "never", "never"
     if made := facts["materialised"]:
@@ -151,6 +165,11 @@ def _print_computed(facts: dict) -> None:
             f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
         )
     tell(f"materialised       {when}; {facts['records_not_materialised']:,} records since")
+    if changed := facts["changed"]:
+        tell(
+            f"changed            {changed['rows']:,} rows; {changed['computed']} of {changed['tables']} tables were computed, "
+            "in the others nothing had changed"
+        )
     tell(f"released           {released}")
 
 

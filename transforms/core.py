@@ -79,11 +79,10 @@ def _record(name: str) -> CoreStep:
             counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
-    # what was set aside of studies is read whenever these are computed, and is no cause to do so
-    masks = ("raw.studies",) if name in TELLING and name != "studies" else ()
+    masks = {"raw.studies", "raw.rejects"} - {f"raw.{name}"} if name in TELLING else set()
     return CoreStep(
         table=CORE_RECORDS[name],
-        inputs=(f"raw.{name}", *inputs, *masks),
+        inputs=(f"raw.{name}", *inputs, *sorted(masks)),
         reads={
             "raw": all_of(f"raw.{name}"),
             **{i.split(".")[1]: all_of(i) for i in inputs},
@@ -221,6 +220,7 @@ ACTIVITY_DAYS = CoreStep(
     relations=lambda frames, options: {"people": _wearers(frames, options)},
     batch=500,
     only_with="raw.readings",
+    touched_by={"raw.readings": "patient_id", "core.patients": "patient_id"},
 )
 
 WALKING_DAYS = CoreStep(
@@ -231,6 +231,7 @@ WALKING_DAYS = CoreStep(
     keyed_reads={"bouts": all_of("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
     compute=_walking_days,
     only_with="core.walking_bouts",
+    touched_by={"core.walking_bouts": "patient_id", "core.patients": "patient_id"},
 )
 
 TELEMETRY_SESSIONS = CoreStep(
@@ -256,6 +257,7 @@ TELEMETRY_SESSIONS = CoreStep(
     },
     batch=20_000,
     only_with="raw.telemetry",
+    touched_by={"raw.telemetry": "session_id", "core.sessions": "session_id"},
 )
 
 ORPHANS = CoreStep(

@@ -26,7 +26,8 @@ class CoreStep:
     the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
     does, run in the lake with the relations that `relations(frames, options)` gives, for at most
     `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
-    has none.
+    has none. `touched_by`: the inputs of whose changed rows one column says which keys they touch,
+    as recorded; a change of any other input touches all.
     """
 
     table: Table
@@ -39,6 +40,7 @@ class CoreStep:
     relations: Callable[[Frames, Options], Frames] | None = None
     batch: int | None = None
     only_with: str | None = None
+    touched_by: dict[str, str] = field(default_factory=dict)
 
 
 def rows(
@@ -62,6 +64,23 @@ def rows(
         for relations in _batches(step, step.relations(frames, options), keys=keys)
     ]
     return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
+
+
+def keys_of(
+    step: CoreStep, recorded: pl.DataFrame, *, query: Query, options: Options
+) -> pl.DataFrame:
+    """The keys that are touched by what was recorded under these: they themselves, and those by
+    which core names them.
+    """
+    if step.relations is None:
+        return recorded
+    frames = {
+        name: query(read(options) if callable(read) else read) for name, read in step.reads.items()
+    }
+    [frame] = step.relations(frames, options).values()
+    [key] = step.keys
+    named = frame.join(recorded.rename({key: "recorded_id"}), on="recorded_id", how="semi")
+    return pl.concat([recorded, named.select(key)]).unique()
 
 
 def _of_keys(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:

@@ -5,7 +5,7 @@ are not a choice (an instrument's scoring, a formula).
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 
@@ -183,3 +183,13 @@ class Cut:
 
     lake_snapshot: int
     data_cutoff: datetime
+
+    @property
+    def hour(self) -> datetime:
+        """The hour in which the data cut lies: local days go on by it."""
+        return self.data_cutoff.replace(minute=0, second=0, microsecond=0)
+
+    @property
+    def hour_end(self) -> datetime:
+        """The end of that hour: what lies after it has not happened yet."""
+        return self.hour + timedelta(hours=1)

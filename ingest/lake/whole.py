@@ -19,6 +19,7 @@ from transforms.schemas.views import VIEWS, View
 
 from ..lake_answers import confinement, parquet_columns
 from ..lake_attach import catalog_file
+from ..lake_catalog import changes_by_snapshot
 from ..lake_checksums import note
 from ..lake_damage import Damage, FileCheck, check_files, end_files, ended_files
 from ..lake_forward import is_of_this_release, keeps_arms_in_clear, require_readable
@@ -178,6 +179,26 @@ class Lake(AttachedLake):
         return self.sql(
             "FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot]
         )
+
+    def changed_values(
+        self, full_name: str, column: str, *, after: int, through: int
+    ) -> pl.DataFrame:
+        """Each value once that the column has in rows which came, changed or went, as they were and
+        as they are.
+        """
+        schema, name = full_name.split(".")
+        if after >= through:
+            return self.sql(f'SELECT "{column}" FROM {quoted(full_name)} WHERE false')
+        return self.sql(
+            f"SELECT DISTINCT \"{column}\" FROM ducklake_table_changes('lake', ?, ?, ?, ?)",
+            [schema, name, after + 1, through],
+        )
+
+    def changes_by_snapshot(self, *, after: int) -> list[tuple[int, frozenset[str]]] | None:
+        """Each snapshot after one, with the full names of the tables of which rows came, changed or
+        went in it; None where a snapshot since has expired.
+        """
+        return self._on_cursor(lambda cursor: changes_by_snapshot(cursor, after=after))
 
     def opened(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """Rows of a table of `raw`, or some columns of them, as they arrived: for computing core and

@@ -77,6 +77,34 @@ class Writer:
             if not self._sealer.sealed(table, rows).equals(rows):
                 self.replace(table, rows)
 
+    def settle(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame | None = None) -> int:
+        """The table holds these rows and no others (of `keys`, a frame of key columns: no others of
+        theirs), and only what differs is written; gives the number of rows added, changed or
+        removed.
+
+        A row that says the same, but for its stamps, stays as it is. Floats that differ in nothing
+        but the sign of zero say the same.
+        """
+        said = [c.name for c in table.columns if not c.is_stamp]
+        same = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM new."{c}"' for c in said)
+        frames = {"_rows": table.conform(frame)}
+        now = f"{quoted(table.full_name)} AS now"
+        if keys is not None:
+            frames["_keys"] = keys.unique()
+            names = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM k."{c}"' for c in keys.columns)
+            now = f"(SELECT now.* FROM {now} SEMI JOIN _keys AS k ON {names}) AS now"
+        changed = executed(
+            self._cursor, f"SELECT new.* FROM _rows AS new ANTI JOIN {now} ON {same}", None, frames
+        )
+        key = ", ".join(f'now."{c}"' for c in table.key)
+        gone = executed(
+            self._cursor, f"SELECT {key} FROM {now} ANTI JOIN _rows AS new ON {same}", None, frames
+        )
+        if changed.height or gone.height:
+            self.upsert(table, changed, gone)
+        added = changed.join(gone, on=gone.columns, how="anti", nulls_equal=True).height
+        return gone.height + added
+
     def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         """Runs a statement inside the transaction and gives its rows."""
         self.written |= named_tables(query)

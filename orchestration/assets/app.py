@@ -27,15 +27,17 @@ def app_assets() -> list[dg.AssetsDefinition]:
     group_name=RELEASES.schema,
     kinds={"duckdb", "polars"},
     metadata={"dagster/column_schema": column_schema(RELEASES)},
-    required_resource_keys={"lake"},
+    required_resource_keys={"lake", "run"},
 )
 def _releases(context: dg.AssetExecutionContext):
     """Runs after each whole materialisation, since it depends on all of the marts; most runs find
     none due.
 
-    So it is also where what another release had computed has been computed anew.
+    So it is also where what another release had computed has been computed anew, and where tables
+    that had not to be computed stand on the cut in force.
     """
     settings, lake = Settings(), context.resources.lake
+    context.resources.run.advance()
     if outdated_tables(lake, schemas=("core", "mart")):
         lake.write(
             lambda w: w.execute(

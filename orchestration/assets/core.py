@@ -4,35 +4,62 @@ all read up to.
 Here: running a step on the lake as of the cut. Not here: what a step computes.
 """
 
+from functools import partial
+
 import dagster as dg
 import polars as pl
 
-from ingest.inspection import raw_as_of
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.core import CORE
-from transforms.core_step import CoreStep, Query, rows
+from transforms.core_step import CoreStep, Query, keys_of, rows
 from transforms.facts.masking import TELLING
 from transforms.schemas import RAW_TABLES, Table
 
-from ..cut import DATA_CUT, read_cut, take_cut
-from .build import table_asset
+from ..cut import DATA_CUT, take_cut
+from ..following import Cursor, Standing, touched
+from ..one_run import Run
+from .build import Followed, Part, table_asset
 
 
 def core_assets() -> list[dg.AssetsDefinition]:
-    return [_data_cut_asset(), *(_step_asset(step) for step in CORE.values())]
+    return [_data_cut_asset(), *(one.asset() for one in followed())]
+
+
+def followed() -> list[Followed]:
+    """The steps of core, each after those that it reads."""
+    return [
+        Followed(
+            step.table,
+            step.inputs,
+            partial(compute, step),
+            follows="hour" if "cut" in step.reads else "nothing",
+        )
+        for step in CORE.values()
+    ]
 
 
 def _data_cut_asset() -> dg.AssetsDefinition:
     return table_asset(DATA_CUT, inputs=("raw.ledger",), compute=take_cut)
 
 
-def compute(step: CoreStep, lake: Lake) -> pl.DataFrame:
-    """The step's table from the lake as of the data cut in force."""
-    query = raw_as_of(lake, read_cut(lake).lake_snapshot)
+def compute(
+    step: CoreStep, run: Run, before: Cursor | None = None, stands: Standing | None = None
+) -> Part:
+    """The step's table from the lake as of the data cut in force: of the keys that the changes since
+    `before` touch, where these say which, else whole.
+    """
+    options, query = Settings().options, run.query
     if step.table.name in TELLING:
-        query = _opening(lake, RAW_TABLES[step.table.name], query)
-    return rows(step, query=query, options=Settings().options)
+        query = _opening(run.lake, RAW_TABLES[step.table.name], query)
+    keys = None
+    if step.touched_by and before and stands and stands.changed is not None:
+        keys = touched(run.lake, before, stands.changed, columns=step.touched_by, cut=run.cut)
+    if keys is None:
+        return Part(rows(step, query=query, options=options))
+    [key] = step.keys
+    keys = keys_of(step, keys.rename({"key": key}), query=query, options=options)
+    return Part(rows(step, query=query, options=options, keys=keys), keys)
 
 
 def _opening(lake: Lake, table: Table, query: Query) -> Query:
@@ -49,11 +76,3 @@ def _opening(lake: Lake, table: Table, query: Query) -> Query:
         return rows_of
 
     return opened
-
-
-def _step_asset(step: CoreStep) -> dg.AssetsDefinition:
-    return table_asset(
-        step.table,
-        inputs=(DATA_CUT.full_name, *step.inputs),
-        compute=lambda lake: compute(step, lake),
-    )

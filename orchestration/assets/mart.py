@@ -3,6 +3,8 @@
 Here: reading a mart's inputs and one call. Not here: what a mart means.
 """
 
+from functools import partial
+
 import dagster as dg
 import polars as pl
 
@@ -11,14 +13,24 @@ from ingest.settings import Settings
 from transforms.marts import MARTS, Mart
 from transforms.restatements import TABLE as RESTATEMENTS
 from transforms.restatements import restated
+from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.schemas.raw import REJECTS
 
 from ..cut import DATA_CUT, read_cut
-from .build import table_asset
+from ..following import Cursor, Standing, touched
+from ..one_run import Run
+from .build import Followed, Part, table_asset
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
-    return [_restatements_asset(), *(_mart_asset(mart) for mart in MARTS.values())]
+    return [_restatements_asset(), *(one.asset() for one in followed())]
+
+
+def followed() -> list[Followed]:
+    return [
+        Followed(mart.table, mart.inputs, partial(compute, mart), mart.follows)
+        for mart in MARTS.values()
+    ]
 
 
 def _restatements_asset() -> dg.AssetsDefinition:
@@ -34,23 +46,33 @@ def _restatements_asset() -> dg.AssetsDefinition:
     return table_asset(RESTATEMENTS, inputs=(DATA_CUT.full_name,), compute=compute)
 
 
-def _mart_asset(mart: Mart) -> dg.AssetsDefinition:
-    return table_asset(
-        mart.table,
-        inputs=(DATA_CUT.full_name, *mart.inputs),
-        compute=lambda lake: compute(mart, lake, keys=None),
-    )
-
-
-def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFrame:
-    """The mart's rows of `keys` (a frame of `patient_id`; None = all) from the lake as it is
-    now.
+def compute(
+    mart: Mart, run: Run, before: Cursor | None = None, stands: Standing | None = None
+) -> Part:
+    """The mart's rows from the lake as it is now: of the patients whom the changes since `before`
+    touch, where these say whom, else all.
     """
-    inputs = {name.split(".")[1]: lake.table(name, _columns(name)) for name in mart.inputs}
-    fixed = {"options": Settings().options, "cut": read_cut(lake)}
+    inputs = {name.split(".")[1]: run.lake.table(name, _columns(name)) for name in mart.inputs}
+    fixed = {"options": Settings().options, "cut": run.cut}
     if mart.is_summary:
-        return mart.compute(**inputs, **fixed)
-    return mart.compute(keys, **inputs, **fixed)
+        return Part(mart.compute(**inputs, **fixed))
+    patients = None
+    if before and stands and stands.changed is not None:
+        named = {n: c for n in mart.inputs if (c := patient_column(n))}
+        patients = touched(run.lake, before, stands.changed, columns=named, cut=run.cut)
+    if patients is None:
+        return Part(mart.compute(None, **inputs, **fixed))
+    keys = patients.rename({"key": "patient_id"})
+    own = patients.rename({"key": patient_column(mart.table.full_name)})
+    return Part(mart.compute(keys, **inputs, **fixed), own)
+
+
+def patient_column(full_name: str) -> str | None:
+    """The column of a table of core or mart that names a row's patient; None where none does."""
+    schema, name = full_name.split(".")
+    names = {"core": CORE_TABLES, "mart": MART_TABLES}.get(schema, {})
+    columns = names[name].names if name in names else ()
+    return next((c for c in ("USUBJID", "patient_id") if c in columns), None)
 
 
 def _columns(name: str) -> list[str] | None:

@@ -14,6 +14,7 @@ import pytest
 from ingest.lake import Lake
 from ingest.settings import Settings
 from orchestration.assets.build import CHECK, table_asset, table_key
+from orchestration.one_run import Run
 from orchestration.status import print_status, system_status
 from transforms.schemas import CORE_TABLES
 
@@ -48,7 +49,7 @@ def run(lake: Lake, *, first: pl.DataFrame, second: pl.DataFrame) -> dg.ExecuteI
         table_asset(FIRST, inputs=(), compute=lambda _: first),
         table_asset(SECOND, inputs=(FIRST.full_name,), compute=lambda _: second),
     ]
-    return dg.materialize(assets, resources={"lake": lake}, raise_on_error=False)
+    return dg.materialize(assets, resources={"run": Run(lake)}, raise_on_error=False)
 
 
 def ids(lake: Lake, table) -> list[str]:

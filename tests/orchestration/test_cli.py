@@ -34,6 +34,8 @@ from ingest.proofs import proofs
 from ingest.settings import Settings
 from orchestration import cli
 from orchestration.assets.build import table_key
+from transforms.core import CORE
+from transforms.marts import MARTS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = typer.main.get_command(cli.app)
@@ -663,6 +665,7 @@ def test_status(at_site, site):
     assert sum(n for n, _ in topics.values()) == rows
     assert told["newest_event_at"].startswith("20")
     assert [w["state"] for w in told["workers"]] == ["stopped"]
+    assert 0 < told["changed"]["computed"] <= told["changed"]["tables"] <= len(CORE) + len(MARTS)
     words = at_site("status")
     assert words.code == 0
     assert f"{rows:,} rows, 2 rejects" in words.out

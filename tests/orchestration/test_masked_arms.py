@@ -28,18 +28,14 @@ from ingest.sealing import KEY_FILE
 from ingest.settings import Settings
 from ingest.source import Batch
 from orchestration.answers import answer as answer_into
-from orchestration.assets import core as core_assets
-from orchestration.assets import mart as mart_assets
-from orchestration.cut import DATA_CUT, take_cut
 from orchestration.doctor import examine
 from orchestration.rejects import list_rejects, show_reject
 from orchestration.releases import make_release
 from orchestration.status import system_status
 from tests.alert_site import DUTY
 from tests.dashboards.looking import payload, view
-from transforms.core import CORE
+from tests.followed import brought_up_to_date
 from transforms.errors import UsageError
-from transforms.marts import MARTS
 from transforms.schemas.raw import REJECTS
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -147,24 +143,8 @@ class Site:
 
     def materialize(self) -> None:
         with LakeOfARun.open(self.settings) as lake:
-            cut = take_cut(lake)
-            lake.write(lambda w: w.replace(DATA_CUT, cut))
-            for step in CORE.values():
-                rows = core_assets.compute(step, lake)
-                lake.write(lambda w, step=step, rows=rows: w.replace(step.table, rows))
-            for mart in in_order():
-                rows = mart_assets.compute(mart, lake, keys=None)
-                lake.write(lambda w, mart=mart, rows=rows: w.replace(mart.table, rows))
+            brought_up_to_date(lake)
             make_release(lake, options=self.settings.options, now=NOW)
-
-
-def in_order() -> list:
-    left, ready = dict(MARTS), []
-    while left:
-        waits = {f"mart.{name}" for name in left}
-        now = [name for name, mart in left.items() if not waits & set(mart.inputs)]
-        ready += [left.pop(name) for name in now]
-    return ready
 
 
 @pytest.fixture(scope="module")

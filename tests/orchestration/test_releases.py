@@ -36,7 +36,7 @@ from orchestration.releases import (
 )
 from transforms.errors import FloeError
 from transforms.facts.restrictions import sql_of
-from transforms.schemas import MART_TABLES
+from transforms.schemas import APP_TABLES, MART_TABLES
 from transforms.schemas.app import RELEASED
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -229,12 +229,13 @@ def test_marts_of_two_cuts_are_not_released(site):
     """A mart that was computed from another cut than the rest is named, and nothing is released."""
     with Lake.open(site.settings) as lake:
         last, table = last_release(lake), MART_TABLES["control_charts"]
-        rows = lake.table(table.full_name)
-        lake.write(lambda w: w.execute(f"UPDATE {table.full_name} SET lake_snapshot = 1"))
+        cursors = lake.table("app.cursors")
+        older = f"UPDATE app.cursors SET raw_snapshot = 1 WHERE table_name = '{table.full_name}'"
+        lake.write(lambda w: w.execute(older))
         with pytest.raises(FloeError, match="found control_charts computed from another data cut"):
             make_release(lake, options=site.settings.options, now=NOW)
         assert last_release(lake) == last
-        lake.write(lambda w: w.replace(table, rows))
+        lake.write(lambda w: w.replace(APP_TABLES["cursors"], cursors))
 
 
 def test_the_next_release_is_due_after_the_days_of_the_setting(site):

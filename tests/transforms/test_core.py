@@ -2,6 +2,7 @@
 come out true.
 """
 
+import re
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from tests.computed import batch_of
 from transforms.core import CORE
 from transforms.core_step import rows
 from transforms.options import Options
-from transforms.schemas import CORE_TABLES, RAW_TABLES
+from transforms.schemas import BOOKKEEPING, CORE_TABLES, RAW_TABLES
 
 DAY = datetime(2025, 1, 6, 12, tzinfo=UTC)
 FAULTY = Plan(
@@ -69,7 +70,7 @@ def lake_of(connection, **frames: pl.DataFrame):
     `query`.
     """
     connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
-    for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
+    for table in (*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values()):
         connection.execute(table.ddl())
 
     def query(sql: str, **given: pl.DataFrame) -> pl.DataFrame:
@@ -85,6 +86,20 @@ def lake_of(connection, **frames: pl.DataFrame):
 
 def computed(query, name: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:
     return rows(CORE[name], query=query, options=Options(), keys=keys)
+
+
+_NAMED = re.compile(r"""\b(raw|core)\."?(\w+)"?""")
+
+
+@pytest.mark.parametrize("step", CORE.values(), ids=CORE)
+def test_a_step_names_all_that_it_reads(step):
+    """What a statement reads is an input: else a change of it would leave the table as it was. The
+    data cut is everybody's.
+    """
+    reads = [read(Options()) if callable(read) else read for read in step.reads.values()]
+    statements = [*reads, *step.keyed_reads.values(), step.sql or ""]
+    named = {".".join(pair) for text in statements for pair in _NAMED.findall(text)}
+    assert named - {"core.data_cut"} <= set(step.inputs)
 
 
 def test_every_step_runs_and_conforms():

@@ -7,6 +7,7 @@ and when it runs (orchestration makes an asset of each entry, in the order that 
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Literal
 
 import polars as pl
 
@@ -49,6 +50,8 @@ from . import (
     time_at_risk,
 )
 
+Follows = Literal["nothing", "hour", "moment"]
+
 
 @dataclass(frozen=True)
 class Mart:
@@ -58,7 +61,8 @@ class Mart:
     `patient_id`, None = all. A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a
     function of whole marts. One that readers from outside the clinic may see, and that counts
     people, says how in `cells`: `is_suppressed` and releases come of it. `is_released`: the rows that
-    a release may hold, None = all.
+    a release may hold, None = all. `follows`: what of the data cut its rows change with where its
+    inputs stay: the hour in which that lies, its moment, or (stamps apart) nothing.
     """
 
     table: Table
@@ -67,9 +71,10 @@ class Mart:
     is_summary: bool = False
     cells: Callable[[Options], Cells] | None = None
     is_released: Callable[[], pl.Expr] | None = None
+    follows: Follows = "hour"
 
 
-def _counting(module: ModuleType) -> Mart:
+def _counting(module: ModuleType, *, follows: Follows = "hour") -> Mart:
     """A summary that counts people, of its module."""
     return Mart(
         module.TABLE,
@@ -78,6 +83,7 @@ def _counting(module: ModuleType) -> Mart:
         is_summary=True,
         cells=module.cells,
         is_released=getattr(module, "is_released", None),
+        follows=follows,
     )
 
 
@@ -87,13 +93,14 @@ MARTS: dict[str, Mart] = {
         report_deadlines.INPUTS,
         report_deadlines.compute,
         is_summary=True,
+        follows="moment",
     ),
     "device_events": Mart(
         MART_TABLES["device_events"], device_events.INPUTS, device_events.compute, is_summary=True
     ),
     "device_event_rates": _counting(device_event_rates),
-    "survival_curves": _counting(survival_curves),
-    "competing_risks": _counting(competing_risks),
+    "survival_curves": _counting(survival_curves, follows="nothing"),
+    "competing_risks": _counting(competing_risks, follows="nothing"),
     "course_relief": _counting(course_relief),
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": _counting(adverse_event_rates),
@@ -106,26 +113,33 @@ MARTS: dict[str, Mart] = {
     ),
     "time_at_risk": Mart(MART_TABLES["time_at_risk"], time_at_risk.INPUTS, time_at_risk.compute),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
-    "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
+    "alerts": Mart(
+        MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True, follows="nothing"
+    ),
     "data_dictionary": Mart(
         MART_TABLES["data_dictionary"],
         data_dictionary.INPUTS,
         data_dictionary.compute,
         is_summary=True,
+        follows="nothing",
     ),
     "metric_definitions": Mart(
         MART_TABLES["metric_definitions"],
         metric_definitions.INPUTS,
         metric_definitions.compute,
         is_summary=True,
+        follows="nothing",
     ),
     "adact": Mart(MART_TABLES["adact"], adact.INPUTS, adact.compute),
-    "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
+    "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute, follows="nothing"),
     "subject_episodes": Mart(
-        MART_TABLES["subject_episodes"], subject_episodes.INPUTS, subject_episodes.compute
+        MART_TABLES["subject_episodes"],
+        subject_episodes.INPUTS,
+        subject_episodes.compute,
+        follows="nothing",
     ),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
-    "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
+    "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute, follows="nothing"),
     "patient_outcomes": Mart(
         MART_TABLES["patient_outcomes"], patient_outcomes.INPUTS, patient_outcomes.compute
     ),
@@ -143,6 +157,6 @@ MARTS: dict[str, Mart] = {
         MART_TABLES["analysis_sets"], analysis_sets.INPUTS, analysis_sets.compute, is_summary=True
     ),
     "consort_flow": _counting(consort_flow),
-    "clinic_funnel": _counting(clinic_funnel),
-    "control_charts": _counting(control_charts),
+    "clinic_funnel": _counting(clinic_funnel, follows="nothing"),
+    "control_charts": _counting(control_charts, follows="nothing"),
 }

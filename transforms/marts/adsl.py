@@ -63,7 +63,7 @@ def compute(
     placed = placed_sessions(of_patients(contacts["sessions"], keys), whose)
     filed = patient_status.join(people, on="patient_id", how="semi")
     status = _until(with_clock(filed, at="effective_on", clocks=whose), cut=cut)
-    contact = last_contact(contacts, clocks=whose, until=cut.data_cutoff).select(
+    contact = last_contact(contacts, clocks=whose, until=cut.hour_end).select(
         "patient_id", last_contact="last_contact_on"
     )
     subjects = _subjects(people, study_enrolments, placed.filter("is_begun"), clinics)

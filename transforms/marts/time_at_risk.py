@@ -47,7 +47,7 @@ def compute(
         sessions.filter("is_begun"),
         courses=courses,
         patient_status=with_clock(patient_status, at="effective_on", clocks=whose),
-        last_contact=last_contact(contacts, clocks=whose, until=cut.data_cutoff),
+        last_contact=last_contact(contacts, clocks=whose, until=cut.hour_end),
         options=options,
         cut=cut,
     )

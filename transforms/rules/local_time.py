@@ -134,10 +134,10 @@ def with_local_day(frame: pl.DataFrame, *, at: str, into: str) -> pl.DataFrame:
 
 
 def with_cut_day(frame: pl.DataFrame, *, cut: Cut, into: str = "cut_on") -> pl.DataFrame:
-    """The frame (with `timezone`) with the Date `into`: the local day on which the data cut falls,
-    still running.
+    """The frame (with `timezone`) with the Date `into`: the local day on which the hour of the data
+    cut falls, still running.
     """
-    at = frame.with_columns(_cut=pl.lit(cut.data_cutoff).cast(TIMESTAMP))
+    at = frame.with_columns(_cut=pl.lit(cut.hour).cast(TIMESTAMP))
     return with_local_day(at, at="_cut", into=into).drop("_cut")
 
 

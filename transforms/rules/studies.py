@@ -171,7 +171,7 @@ def masked(studies: pl.DataFrame, *, cut: Cut) -> list[str]:
 
     On the day `masked_until` itself arms are shown.
     """
-    return masking.masked(studies, on=cut.data_cutoff.date())
+    return masking.masked(studies, on=cut.hour.date())
 
 
 def planned_visits(plan: str | None) -> tuple[Visit, ...]:

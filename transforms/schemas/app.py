@@ -11,7 +11,7 @@ depends on no old snapshot of the lake, so neither on upkeep nor on columns that
 
 import polars as pl
 
-from .base import TIMESTAMP, Column, Outside, Table
+from .base import COUNT, TIMESTAMP, Column, Outside, Table
 from .mart import MART_TABLES
 
 
@@ -111,6 +111,43 @@ OUTDATED_TABLES = Table(
     ("table_name",),
 )
 
+CURSORS = Table(
+    "app",
+    "cursors",
+    "One row a table of core or mart: of what it was computed, so that a run computes only what has changed since.",
+    (
+        Column("table_name", pl.String, "schema and name", required=True),
+        Column(
+            "raw_snapshot",
+            pl.Int64,
+            "snapshot of the lake up to which it holds what landed",
+            required=True,
+        ),
+        Column(
+            "read_at",
+            pl.Int64,
+            "snapshot of the lake up to which it holds what other tables of core and mart say",
+            required=True,
+        ),
+        Column("data_cutoff", TIMESTAMP, "data cut that it stands on", required=True),
+        Column(
+            "fingerprint",
+            pl.String,
+            "of the code, the settings and the libraries that computed it",
+            required=True,
+        ),
+        Column("computed_at", TIMESTAMP, "when it was last computed", required=True),
+        Column(
+            "rows_changed",
+            pl.Int64,
+            "rows added, changed or removed then",
+            unit=COUNT,
+            required=True,
+        ),
+    ),
+    ("table_name",),
+)
+
 FILE_CHECKSUMS = Table(
     "app",
     "file_checksums",
@@ -129,6 +166,6 @@ FILE_CHECKSUMS = Table(
     ("path",),
 )
 
-_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES, FILE_CHECKSUMS)
+_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES, CURSORS, FILE_CHECKSUMS)
 
 APP_TABLES: dict[str, Table] = {t.name: t for t in (*_OWN, *RELEASED.values())}

@@ -64,7 +64,8 @@ _DUCKDB = {
 @dataclass(frozen=True)
 class Column:
     """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of
-    values, `outside` what it is to a reader from outside.
+    values, `outside` what it is to a reader from outside. `is_stamp`: it says of which run a row
+    is, and nothing of the row: one that says the same keeps the stamp that it has.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Column:
         None  # the field's name in the event, where a column of the envelope has it already
     )
     outside: Outside = Outside.WITHHELD
+    is_stamp: bool = False
 
     @property
     def field(self) -> str:

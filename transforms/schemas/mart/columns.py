@@ -54,16 +54,18 @@ STAMP = [
     Column(
         "lake_snapshot",
         I,
-        "snapshot of the lake that it was computed from",
+        "snapshot of the lake that it was computed from when it last changed",
         required=True,
         outside=WITHHELD,
+        is_stamp=True,
     ),
     Column(
         "data_cutoff",
         T,
-        "newest plausible event time, capped at the time it was ingested",
+        "data cut of the run in which it last changed (app.cursors: the cut that the table stands on)",
         required=True,
         outside=KEY,
+        is_stamp=True,
     ),
     Column(
         "is_suppressed",

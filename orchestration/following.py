@@ -1,0 +1,145 @@
+"""What of a table must be computed anew: by what changed in the lake since it was last computed.
+
+Here: a table's cursor, whether it is current, and the keys of which it is not. Not here: computing
+(assets/), which rows differ (ingest/lake/writer.py), what the catalog says (ingest/lake_catalog.py).
+
+A cursor is written in the transaction that writes its table, and what a table is computed from is
+written before it: after a crash between any two steps the tables that are behind say so themselves.
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+import transforms
+from ingest.lake import Lake, Writer
+from transforms.options import Cut, Options
+from transforms.rules.time_at_risk import person_time_cut
+from transforms.schemas import APP_TABLES
+
+Changed = Callable[[int], frozenset[str] | None]
+CURSORS = APP_TABLES["cursors"]
+_LIBRARIES = ("polars", "duckdb", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A row of app.cursors."""
+
+    table_name: str
+    raw_snapshot: int
+    read_at: int
+    data_cutoff: datetime
+    fingerprint: str
+    computed_at: datetime
+    rows_changed: int
+
+
+def write_cursor(writer: Writer, cursor: Cursor) -> None:
+    row = CURSORS.conform(pl.DataFrame([{f.name: getattr(cursor, f.name) for f in fields(cursor)}]))
+    writer.upsert(CURSORS, row, row.select(CURSORS.key))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a table stands: `changed` are those of its inputs of which rows changed since it was
+    computed, None where it must be computed whole, and `why`.
+    """
+
+    changed: frozenset[str] | None
+    why: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        return self.changed == frozenset()
+
+
+def standing(
+    cursor: Cursor | None,
+    *,
+    inputs: Iterable[str],
+    changed: Changed,
+    cut: Cut,
+    options: Options,
+    follows: str,
+) -> Standing:
+    """`changed`: which tables changed after a snapshot, None where that is not known any more.
+    `follows`: "nothing" of the data cut, the "hour" in which it lies, or its "moment".
+    """
+    if cursor is None:
+        return Standing(None, "it was never computed")
+    if cursor.fingerprint != fingerprint(options):
+        return Standing(None, "the code, a setting or a library changed")
+    if follows != "nothing" and _time(cursor.data_cutoff, follows, options) != _time(
+        cut.data_cutoff, follows, options
+    ):
+        return Standing(None, "time went on")
+    landed, told = changed(cursor.raw_snapshot), changed(cursor.read_at)
+    if landed is None or told is None:
+        return Standing(None, "the snapshots since have expired")
+    since = {
+        name: told if name.partition(".")[0] in ("core", "mart") else landed for name in inputs
+    }
+    touching = frozenset(name for name, names in since.items() if name in names)
+    return Standing(touching, ", ".join(sorted(touching)) or "nothing changed")
+
+
+def _time(at: datetime, follows: str, options: Options) -> tuple[datetime, ...]:
+    if follows == "moment":
+        return (at,)
+    cut = Cut(lake_snapshot=0, data_cutoff=at)
+    return (cut.hour, person_time_cut(options=options, cut=cut))
+
+
+def has_other_definitions(lake: Lake, options: Options) -> bool:
+    """Whether a table was computed by other code, settings or libraries than those in force."""
+    rows = lake.rows(f"SELECT DISTINCT fingerprint FROM {CURSORS.full_name}")
+    return bool({found for (found,) in rows} - {fingerprint(options)})
+
+
+def fingerprint(options: Options) -> str:
+    """Of all that decides a figure beside the data: the code of `transforms`, a site's options, the
+    libraries.
+    """
+    return _fingerprint(repr(options))
+
+
+@cache
+def _fingerprint(options: str) -> str:
+    folder = Path(transforms.__file__).parent
+    digest = hashlib.blake2b(options.encode(), digest_size=16)
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    for library in _LIBRARIES:
+        digest.update(f"{library} {importlib.metadata.version(library)}\0".encode())
+    return digest.hexdigest()
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+def touched(
+    lake: Lake, cursor: Cursor, changed: Iterable[str], *, columns: Mapping[str, str], cut: Cut
+) -> pl.DataFrame | None:
+    """The values by which the changed inputs touch keys, one column `key`; None where one of them
+    says no key, so that all are touched. `columns`: input -> the column that says it.
+    """
+    parts = [pl.DataFrame(schema={"key": pl.String})]
+    for name in sorted(changed):
+        if name not in columns:
+            return None
+        is_raw = name.startswith("raw.")
+        after, through = (
+            (cursor.raw_snapshot, cut.lake_snapshot)
+            if is_raw
+            else (cursor.read_at, lake.snapshot())
+        )
+        values = lake.changed_values(name, columns[name], after=after, through=through)
+        parts.append(values.select(key=columns[name]).drop_nulls())
+    return pl.concat(parts).unique().sort("key")

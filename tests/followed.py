@@ -1,0 +1,32 @@
+"""Core and mart of a lake brought up to date, without Dagster.
+
+Here: the tables in the order of their inputs, one run. Not here: which lake, what must come of it.
+"""
+
+from graphlib import TopologicalSorter
+
+from ingest.lake import LakeOfARun
+from orchestration.assets import core, mart
+from orchestration.assets.build import Followed
+from orchestration.cut import DATA_CUT, take_cut
+from orchestration.one_run import Run
+
+
+def in_order() -> list[Followed]:
+    """Every table of core and mart that follows others, each after those."""
+    tables = {one.table.full_name: one for one in (*core.followed(), *mart.followed())}
+    order = TopologicalSorter({name: set(one.inputs) for name, one in tables.items()})
+    return [tables[name] for name in order.static_order() if name in tables]
+
+
+def brought_up_to_date(lake: LakeOfARun, *, is_full: bool = False) -> dict[str, tuple[int, str]]:
+    """By table how many rows changed, and why it was computed, or that it was not."""
+    cut, told = take_cut(lake), {}
+    lake.write(lambda w: w.settle(DATA_CUT, cut))
+    run = Run(lake)
+    for one in in_order():
+        for result in one.run(run, is_full=is_full):
+            said = result.metadata
+            told[one.table.full_name] = (said["rows changed"], said["because"])
+    run.advance()
+    return told

@@ -1,0 +1,219 @@
+"""Tables that follow the change equal tables that are computed whole, whatever came when.
+
+Here: a real lake, batches as they land, the assets of core and mart without Dagster. Not here: what
+a table means, when a run is.
+"""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from ingest.contract import encode, record_key
+from ingest.lake import Lake, LakeOfARun
+from ingest.landing import land, prepare
+from ingest.partition import Batch
+from ingest.settings import Settings
+from ingest.simulate import Plan, simulate
+from orchestration.cut import is_behind
+from orchestration.following import standing
+from orchestration.one_run import Run
+from tests.followed import brought_up_to_date
+from transforms.marts import MARTS
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PLAN = Plan(
+    clinics=2,
+    patients=10,
+    days=100,
+    seed=11,
+    wearables_share=0.6,
+    minute_level_share=0.2,
+    duplicates_share=0.05,
+    conflicts_share=0.01,
+    late_share=0.05,
+)
+
+
+class Site:
+    """A lake in which batches land and which is brought up to date."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.landed = settings, 0
+
+    def land(self, records: Iterable[tuple[str, bytes | None, bytes | None]]) -> None:
+        records, batches = list(records), []
+        for topic in sorted({topic for topic, _, _ in records}):
+            pairs = [(key, value) for t, key, value in records if t == topic]
+            self.landed += 1
+            place = {"topic": topic, "topic_id": "t", "partition": self.landed}
+            span = {"first_position": 0, "next_position": len(pairs)}
+            keys, values = ([pair[k] for pair in pairs] for k in (0, 1))
+            offsets = list(range(len(pairs)))
+            batches.append(Batch(**place, **span, offsets=offsets, keys=keys, values=values))
+        with Lake.open(self.settings) as lake:
+            land(lake, prepare(batches, now=NOW))
+
+    def send(self, topic: str, data: dict, *, id: str, at: datetime) -> None:
+        value = encode(topic, data, id=id, source="/tests", time=at)
+        self.land([(topic, record_key(topic, data), value)])
+
+    def run(self, *, is_full: bool = False) -> dict[str, tuple[int, str]]:
+        """Brings all tables up to date; by table how many rows changed, and why it was computed."""
+        with LakeOfARun.open(self.settings) as lake:
+            return brought_up_to_date(lake, is_full=is_full)
+
+    def table(self, name: str) -> pl.DataFrame:
+        with Lake.open(self.settings, read_only=True) as lake:
+            return lake.table(name)
+
+
+def changed(told: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    return {name: said for name, said in told.items() if said[0]}
+
+
+def idle(told: dict[str, tuple[int, str]]) -> set[str]:
+    return {name for name, (_, why) in told.items() if why == "nothing changed"}
+
+
+@pytest.fixture(scope="module")
+def records() -> list[tuple]:
+    return list(simulate(PLAN))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, with_lake, records):
+    """Half of what happened, the newest in it, computed whole."""
+    home = with_lake(tmp_path_factory.mktemp("following"))
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FLOE_HOME", str(home))
+    site = Site(Settings())
+    shuffled = records[:-50]
+    random.Random(3).shuffle(shuffled)
+    half = len(shuffled) // 2
+    site.land(records[-50:] + shuffled[:half])
+    site.run()
+    site.rest = shuffled[half:]
+    yield site
+    patch.undo()
+
+
+def test_nothing_is_computed_where_nothing_landed(site):
+    """A second run finds every table current, but for what follows the moment itself."""
+    told = site.run()
+    assert changed(told) == {}
+    assert set(told) - idle(told) <= {"mart.report_deadlines"}
+
+
+def test_one_answer_touches_its_own(site):
+    """A questionnaire leaves series, telemetry and safety alone; rows that say the same keep the
+    stamp of the run that made them, and every table stands on the new cut.
+    """
+    before = site.table("mart.cohort_outcomes")
+    at = site.rest.index(next(r for r in site.rest if r[0] == "floe.responses.v1"))
+    site.land([site.rest.pop(at)])
+    told = site.run()
+    untouched = {"core.activity_days", "core.telemetry_sessions", "core.sessions", "mart.adex"}
+    assert untouched <= idle(told)
+    assert told["core.responses"][0] > 0
+    after = site.table("mart.cohort_outcomes")
+    assert set(before["lake_snapshot"]) & set(after["lake_snapshot"])
+    cut = site.table("core.data_cut").row(0, named=True)
+    assert set(site.table("app.cursors")["raw_snapshot"]) == {cut["lake_snapshot"]}
+
+
+def test_whatever_comes_in_whatever_order(site):
+    """Duplicates, corrections, clashes, late events in any order; a clinic's time zone that is
+    corrected; two patients who are one: the full computation changes no row.
+    """
+    site.land(site.rest)
+    told = site.run()
+    assert told["core.activity_days"][0] > 0
+    clinic = site.table("core.clinics").row(0, named=True)
+    moved = {
+        "clinic_id": clinic["clinic_id"],
+        "name": clinic["name"],
+        "timezone": "Pacific/Auckland",
+        "revision": (clinic["revision"] or 0) + 1,
+    }
+    first, second = site.table("core.patients")["patient_id"].sort().head(2)
+    merged = {
+        "status_id": "merge-1",
+        "patient_id": second,
+        "status": "merged",
+        "effective_on": "2026-03-01",
+        "merged_into": first,
+    }
+    site.send("floe.clinics.v1", moved, id="moved", at=NOW - timedelta(days=400))
+    site.send("floe.patient_status.v1", merged, id="merge-1", at=NOW - timedelta(days=60))
+    told = site.run()
+    assert "core.clinics" in told["core.activity_days"][1]
+    assert second not in site.table("core.activity_days")["patient_id"].to_list()
+    assert changed(site.run(is_full=True)) == {}
+
+
+def test_a_setting_that_changes_computes_all(site, monkeypatch):
+    """Another threshold is another definition: nothing counts as computed under it."""
+    with Lake.open(site.settings, read_only=True) as lake:
+        assert not is_behind(lake)
+        monkeypatch.setenv("FLOE_RISK_WINDOW_DAYS", "14")
+        assert is_behind(lake)
+        run = Run(lake)
+        stands = standing(
+            run.cursors["mart.adsl"],
+            inputs=(),
+            changed=run.changed,
+            cut=run.cut,
+            options=Settings().options,
+            follows="nothing",
+        )
+    assert stands.why == "the code, a setting or a library changed"
+    assert not stands.is_current
+
+
+@pytest.mark.parametrize(
+    ("follows", "minutes", "is_current"),
+    [
+        ("nothing", 600, True),
+        ("hour", 1, True),
+        ("hour", 60, False),
+        ("moment", 0, True),
+        ("moment", 1, False),
+    ],
+)
+def test_time_alone_touches_what_follows_it(site, follows, minutes, is_current):
+    """What changes with the hour of the data cut is computed when that goes on, not before."""
+    with Lake.open(site.settings, read_only=True) as lake:
+        run = Run(lake)
+        cursor = replace(run.cursors["mart.adsl"], data_cutoff=run.cut.hour)
+        stands = standing(
+            cursor,
+            inputs=(),
+            changed=run.changed,
+            cut=replace(run.cut, data_cutoff=run.cut.hour + timedelta(minutes=minutes)),
+            options=Settings().options,
+            follows=follows,
+        )
+    assert stands.is_current == is_current
+
+
+def test_marts_that_follow_nothing(site):
+    """Of the same tables they are the same at another data cut, but for their stamps."""
+    with Lake.open(site.settings, read_only=True) as lake:
+        run = Run(lake)
+        inputs = {name for m in MARTS.values() if m.follows == "nothing" for name in m.inputs}
+        tables, cut = {name: lake.table(name) for name in inputs}, run.cut
+    later = replace(cut, data_cutoff=cut.data_cutoff + timedelta(days=40))
+    for one in (m for m in MARTS.values() if m.follows == "nothing"):
+        frames = {name.split(".")[1]: tables[name] for name in one.inputs}
+        keys = () if one.is_summary else (None,)
+        now, then = (
+            one.compute(*keys, **frames, options=Settings().options, cut=at).select(
+                c.name for c in one.table.columns if not c.is_stamp
+            )
+            for at in (cut, later)
+        )
+        assert now.equals(then), one.table.full_name
