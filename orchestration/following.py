@@ -65,12 +65,14 @@ def standing(
     *,
     inputs: Iterable[str],
     changed: Changed,
+    touched_by_others: Changed,
     cut: Cut,
     options: Options,
     follows: str,
 ) -> Standing:
-    """`changed`: which tables changed after a snapshot, None where that is not known any more.
-    `follows`: "nothing" of the data cut, the "hour" in which it lies, or its "moment".
+    """`changed`: which tables changed after a snapshot, None where that is not known any more;
+    `touched_by_others`: those that changed without their cursor, as where damaged files were taken
+    out. `follows`: "nothing" of the data cut, the "hour" in which it lies, or its "moment".
     """
     if cursor is None:
         return Standing(None, "it was never computed")
@@ -83,6 +85,8 @@ def standing(
     landed, told = changed(cursor.raw_snapshot), changed(cursor.read_at)
     if landed is None or told is None:
         return Standing(None, "the snapshots since have expired")
+    if cursor.table_name in (touched_by_others(cursor.read_at) or ()):
+        return Standing(None, "its own rows were changed by something else")
     since = {
         name: told if name.partition(".")[0] in ("core", "mart") else landed for name in inputs
     }

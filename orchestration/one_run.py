@@ -65,6 +65,11 @@ class Run:
         since = (names for snapshot, names in self._changes if snapshot > after)
         return frozenset(self._written).union(*since)
 
+    def touched_by_others(self, after: int) -> frozenset[str]:
+        """Tables of which rows changed after a snapshot in one that wrote no cursor."""
+        since = [names for snapshot, names in self._changes or () if snapshot > after]
+        return frozenset().union(*(names for names in since if CURSORS.full_name not in names))
+
     def is_written(self, table: Table) -> None:
         """Rows of the table changed in this run."""
         self._written.add(table.full_name)

@@ -74,6 +74,7 @@ class Followed:
             before,
             inputs=self.inputs,
             changed=run.changed,
+            touched_by_others=run.touched_by_others,
             cut=cut,
             options=options,
             follows=self.follows,

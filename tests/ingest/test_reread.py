@@ -53,19 +53,13 @@ def read(lake, topic: str, row: dict, extra: dict | None, column: str):
 @pytest.mark.parametrize(
     ("topic", "row", "extra", "column", "expected"),
     [
-        ("patients", {}, {"study_id": "S"}, "study_id", "S"),
-        (
-            "patients",
-            {"study_id": "T"},
-            {"study_id": "S"},
-            "study_id",
-            "T",
-        ),  # what was read then stands
-        ("patients", {}, {"study_id": 7}, "study_id", None),  # not a text
+        ("clinics", {}, {"region": "S"}, "region", "S"),
+        ("clinics", {"region": "T"}, {"region": "S"}, "region", "T"),  # what was read then stands
+        ("clinics", {}, {"region": 7}, "region", None),  # not a text
         ("patients", {}, {"birth_year": 1970.0}, "birth_year", 1970),
         ("patients", {}, {"birth_year": 1500}, "birth_year", None),  # out of range
-        ("patients", {}, {"allocated_on": "2026-02-01"}, "allocated_on", date(2026, 2, 1)),
-        ("patients", {}, {"allocated_on": "soon"}, "allocated_on", None),
+        ("courses", {}, {"ends_on": "2026-02-01"}, "ends_on", date(2026, 2, 1)),
+        ("courses", {}, {"ends_on": "soon"}, "ends_on", None),
         ("patients", {}, {"pain_sites": ["lumbar", "neck"]}, "pain_sites", ["lumbar", "neck"]),
         ("patients", {}, {"baseline_covariates": {"bmi": 20}}, "baseline_covariates", '{"bmi":20}'),
         (

@@ -125,6 +125,18 @@ def test_one_answer_touches_its_own(site):
     assert set(site.table("app.cursors")["raw_snapshot"]) == {cut["lake_snapshot"]}
 
 
+def test_rows_that_something_else_took_out_come_back(site):
+    """A table that was changed without its cursor, as by the removal of a damaged file, is computed
+    whole.
+    """
+    before = site.table("mart.adsl")
+    with Lake.open(site.settings) as lake:
+        lake.write(lambda w: w.execute("DELETE FROM mart.adsl WHERE STUDYID = 'ROUTINE'"))
+    told = site.run()
+    assert told["mart.adsl"][1] == "its own rows were changed by something else"
+    assert site.table("mart.adsl").height == before.height
+
+
 def test_whatever_comes_in_whatever_order(site):
     """Duplicates, corrections, clashes, late events in any order; a clinic's time zone that is
     corrected; two patients who are one: the full computation changes no row.
@@ -166,6 +178,7 @@ def test_a_setting_that_changes_computes_all(site, monkeypatch):
             run.cursors["mart.adsl"],
             inputs=(),
             changed=run.changed,
+            touched_by_others=run.touched_by_others,
             cut=run.cut,
             options=Settings().options,
             follows="nothing",
@@ -193,6 +206,7 @@ def test_time_alone_touches_what_follows_it(site, follows, minutes, is_current):
             cursor,
             inputs=(),
             changed=run.changed,
+            touched_by_others=run.touched_by_others,
             cut=replace(run.cut, data_cutoff=run.cut.hour + timedelta(minutes=minutes)),
             options=Settings().options,
             follows=follows,

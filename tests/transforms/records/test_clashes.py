@@ -14,7 +14,7 @@ from transforms.core import CORE
 from transforms.core_step import rows
 from transforms.options import Options
 from transforms.records.accounting import ACCOUNTS, FATES, unaccounted
-from transforms.schemas import CORE_TABLES, RAW_TABLES
+from transforms.schemas import BOOKKEEPING, CORE_TABLES, RAW_TABLES
 
 DAY = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CLINICS = [
@@ -81,7 +81,7 @@ def core(*records: tuple[str, dict], landed_with=lambda k: {}) -> dict[str, pl.D
         by_topic.setdefault(name, []).append(row | fields | landed_with(k))
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
-        for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
+        for table in (*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values()):
             connection.execute(table.ddl())
 
         def query(sql: str, **frames: pl.DataFrame) -> pl.DataFrame:
