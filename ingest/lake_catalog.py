@@ -69,15 +69,13 @@ _FLUSH = "inline_flush"  # beside the deletions of the same table that it writes
 _OF_FILES = frozenset({"compacted_table", "merge_adjacent", "rewrite_delete", _FLUSH})
 
 
-def changes_by_snapshot(cursor, *, after: int) -> list[tuple[int, frozenset[str]]] | None:
-    """Each snapshot after `after`, with the full names of the tables of which rows came, changed or
-    went in it. None where the catalog no longer says: a snapshot since has expired.
+def changes_by_snapshot(cursor, *, after: int) -> list[tuple[int, frozenset[str]]]:
+    """Each snapshot after `after` that has not expired, with the full names of the tables of which
+    rows came, changed or went in it.
     """
     query = f"""SELECT snapshot_id, changes_made FROM {METADATA}.ducklake_snapshot_changes
                 WHERE snapshot_id > {after} ORDER BY snapshot_id"""
     rows = cursor.execute(query).fetchall()
-    if rows and rows[0][0] > after + 1:
-        return None
     names = dict(cursor.execute(f"SELECT table_id, table_name FROM ({_TABLES})").fetchall())
     return [
         (snapshot, frozenset(names[t] for t in _with_changed_rows(changes or "") if t in names))

@@ -52,7 +52,7 @@ class Run:
     # --- what changed -----------------------------------------------------------------------------
 
     @cached_property
-    def _changes(self) -> list[tuple[int, frozenset[str]]] | None:
+    def _changes(self) -> list[tuple[int, frozenset[str]]]:
         snapshots = [s for c in self.cursors.values() for s in (c.raw_snapshot, c.read_at)]
         return self.lake.changes_by_snapshot(after=min(snapshots, default=0))
 
@@ -60,14 +60,14 @@ class Run:
         """Tables of which rows came, changed or went after a snapshot, by this run too; None where
         the lake does not know any more.
         """
-        if self._changes is None:
+        if self._changes and after + 1 < self._changes[0][0]:
             return None
         since = (names for snapshot, names in self._changes if snapshot > after)
         return frozenset(self._written).union(*since)
 
     def touched_by_others(self, after: int) -> frozenset[str]:
         """Tables of which rows changed after a snapshot in one that wrote no cursor."""
-        since = [names for snapshot, names in self._changes or () if snapshot > after]
+        since = [names for snapshot, names in self._changes if snapshot > after]
         return frozenset().union(*(names for names in since if CURSORS.full_name not in names))
 
     def is_written(self, table: Table) -> None:

@@ -194,9 +194,9 @@ class Lake(AttachedLake):
             [schema, name, after + 1, through],
         )
 
-    def changes_by_snapshot(self, *, after: int) -> list[tuple[int, frozenset[str]]] | None:
-        """Each snapshot after one, with the full names of the tables of which rows came, changed or
-        went in it; None where a snapshot since has expired.
+    def changes_by_snapshot(self, *, after: int) -> list[tuple[int, frozenset[str]]]:
+        """Each snapshot after one that has not expired, with the full names of the tables of which
+        rows came, changed or went in it.
         """
         return self._on_cursor(lambda cursor: changes_by_snapshot(cursor, after=after))
 

@@ -187,6 +187,17 @@ def test_a_setting_that_changes_computes_all(site, monkeypatch):
     assert not stands.is_current
 
 
+def test_a_cursor_that_is_too_old_computes_all(site):
+    """Where the lake no longer says what changed since, it may be anything."""
+    with Lake.open(site.settings, read_only=True) as lake:
+        run = Run(lake)
+        now = run.lake.snapshot()
+        run._changes = [(now, frozenset({"raw.care"}))]  # those before have expired
+        assert run.changed(now - 2) is None
+        assert run.changed(now - 1) == {"raw.care"}
+        assert run.changed(now) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("follows", "minutes", "is_current"),
     [
