@@ -132,20 +132,27 @@ class Chosen:
         return name if arm in (None, NONE) else f"{name}, arm {arm}"
 
     def in_words(
-        self, clinics: Mapping[str, str], *, is_of_a_study: bool = True, is_by_arm: bool = False
+        self,
+        clinics: Mapping[str, str],
+        *,
+        is_of_a_study: bool = True,
+        is_by_arm: bool = False,
+        episode: str | None = None,
     ) -> str:
         """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to
         name.
 
         `is_of_a_study`: False for what is counted over all studies together. `is_by_arm`: its arms
-        are set side by side.
+        are set side by side. `episode`: of what is counted of these episodes whichever are chosen,
+        or of none of them (empty).
         """
         frame = self.frame if is_of_a_study or not self.frame else "all studies"
         frame = f"{self.study}, by arm" if is_by_arm else frame
         others = [
             _value_in_words(column, value, clinics) for column, value in self.narrowed.items()
         ]
-        episodes = [] if self.episode == FIRST else [EPISODES[self.episode]]
+        counted = self.episode if episode is None else episode
+        episodes = [EPISODES[counted]] if counted and self.episode != FIRST else []
         parts = [part for part in (frame, *others) if part] or ["all patients"]
         return ", ".join([*parts, *episodes])
 

@@ -14,7 +14,7 @@ import polars as pl
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from transforms.facts.values import MISSING_AS_NONRESPONDER
+from transforms.facts.values import FIRST, MISSING_AS_NONRESPONDER
 from transforms.schemas import MART_TABLES
 
 from .. import ids
@@ -27,6 +27,7 @@ from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why
 from .controls import FILTERS, Control, Fill, is_offered
 from .series import of_episodes, why_none
 
+OF_CHOSEN_EPISODES = "cohort_outcomes"  # the one summary that has other episodes than the first
 # Summaries whose rows are of a study
 _OF_A_STUDY = frozenset(name for name, table in MART_TABLES.items() if "study_id" in table.names)
 
@@ -51,11 +52,14 @@ class Shown:
         """Rows of mart.cohort_outcomes, of everybody in the selection."""
         return of_episodes(self.reader, "cohort_outcomes", self.choice)
 
-    def selection_of(self, mart: str) -> str:
-        """The selection as a card of this mart shows it: some marts are of all studies together."""
-        if mart in _OF_A_STUDY:
+    def selection_of(self, card: "Card") -> str:
+        """The selection as this card shows it: some marts are of all studies together, most are of
+        first episodes whichever are chosen.
+        """
+        is_of_a_study, episode = card.mart in _OF_A_STUDY, card.counted_episode
+        if is_of_a_study and episode in (None, self.choice.episode):
             return self.selection
-        return self.choice.in_words(self.clinics, is_of_a_study=False)
+        return self.choice.in_words(self.clinics, is_of_a_study=is_of_a_study, episode=episode)
 
     @cached_property
     def clinics(self) -> dict[str, str]:
@@ -66,9 +70,11 @@ class Shown:
         """Whom the figures are of, in words: every card names it."""
         return self.choice.in_words(self.clinics)
 
-    def by_arm(self, drawn: Drawn) -> Drawn:
-        """A card that sets the study's arms side by side: it is of no single one."""
-        selection = self.choice.in_words(self.clinics, is_by_arm=True)
+    def by_arm(self, drawn: Drawn, *, episode: str | None = None) -> Drawn:
+        """A card that sets the study's arms side by side: it is of no single one. `episode`: as of
+        `Chosen.in_words`.
+        """
+        selection = self.choice.in_words(self.clinics, is_by_arm=True, episode=episode)
         return replace(drawn, selection=selection)
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
@@ -112,10 +118,20 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Card(Chart):
-    """A chart of a page: `draw(shown, of)` fills it; `mart` is the summary whose age it says."""
+    """A chart of a page: `draw(shown, of)` fills it; `mart` is the summary whose age it says.
+    `is_of_episodes`: its figures are of treatment episodes; care and sessions are not.
+    """
 
     draw: Callable[[Any, Look], Drawn]
-    mart: str = "cohort_outcomes"
+    mart: str = OF_CHOSEN_EPISODES
+    is_of_episodes: bool = True
+
+    @property
+    def counted_episode(self) -> str | None:
+        """Of which episodes it is whichever are chosen: empty = of none, None = of the chosen."""
+        if not self.is_of_episodes:
+            return ""
+        return None if self.mart == OF_CHOSEN_EPISODES else FIRST
 
     def drawn(self, shown: Shown, of: Look) -> Drawn:
         """What fills the card, with its age."""
@@ -123,7 +139,7 @@ class Card(Chart):
             return replace(nothing(shown.why_nothing, of=of), selection=shown.selection)
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
-        selection = drawn.selection or shown.selection_of(self.mart)
+        selection = drawn.selection or shown.selection_of(self)
         return replace(drawn, selection=selection, computed_at=computed_at)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from transforms.facts.catalogue import METRICS
+from transforms.facts.values import FIRST
 from transforms.options import Options
 
 from .. import words
@@ -133,7 +134,7 @@ def survival_card(
             none=shown.none(rows, what),
             options=shown.reader.settings.options,
         )
-        return shown.by_arm(chart) if rows["series"].n_unique() > 1 else chart
+        return shown.by_arm(chart, episode=FIRST) if rows["series"].n_unique() > 1 else chart
 
     return Card(id, title, height, draw=draw, mart="survival_curves")
 

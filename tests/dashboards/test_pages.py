@@ -14,6 +14,7 @@ from dashboards.components import outputs
 from dashboards.gate import SUPPRESSED
 from dashboards.pages import PAGES
 from dashboards.pages.base import waiting
+from dashboards.pages.care import page as care_page
 from dashboards.pages.cohort import charts as cohort_charts
 from dashboards.pages.cohort import page as cohort
 from dashboards.pages.cohort import tiles
@@ -157,6 +158,28 @@ def test_arms_are_lines_and_differences(staff):
     assert "n 12/30 v 7/28" in said
     assert "n 12/30 v 7/28, p" not in said
     assert "Interval and p-value of a row are of the one model that it names" in said
+
+
+def test_a_card_names_the_episodes_that_it_counts(staff):
+    """Where the latest episodes are chosen, a card of first episodes says so, and one of care says
+    nothing of episodes.
+    """
+    query, care = "?episode=latest", care_page.CARE
+    cards = {
+        ids.TRAJECTORY: cohort.COHORT,
+        ids.RELIABLE_CHANGE: cohort.COHORT,
+        ids.SURGERY: care,
+        ids.PROCEDURES: care,
+    }
+    told = {
+        card: part(view(staff, of.path, query), of.cards, card, "selection")
+        for card, of in cards.items()
+    }
+    assert "latest treatment episode" in told[ids.TRAJECTORY]
+    for card in (ids.RELIABLE_CHANGE, ids.SURGERY):
+        assert "first treatment episode" in told[card]
+        assert "latest treatment episode" not in told[card]
+    assert "treatment episode" not in told[ids.PROCEDURES]
 
 
 def test_banner_stands_on_the_cohort_page(staff):

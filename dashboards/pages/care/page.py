@@ -121,8 +121,14 @@ CARE = CardPage(
         ),
     ),
     cards=(
-        Card(ids.MEDICATION, "Do fewer patients take pain killers?", 300, draw=_medication),
-        Card(ids.STOPPED, "Who stopped, who started?", 300, draw=_turns),
+        Card(
+            ids.MEDICATION,
+            "Do fewer patients take pain killers?",
+            300,
+            draw=_medication,
+            is_of_episodes=False,
+        ),
+        Card(ids.STOPPED, "Who stopped, who started?", 300, draw=_turns, is_of_episodes=False),
         survival_card(
             ids.SURGERY,
             "How long without surgery?",
@@ -139,7 +145,13 @@ CARE = CardPage(
             what="Time to rescue",
             height=460,
         ),
-        Card(ids.PROCEDURES, "How many injections and surgeries?", 200, draw=_procedures),
+        Card(
+            ids.PROCEDURES,
+            "How many injections and surgeries?",
+            200,
+            draw=_procedures,
+            is_of_episodes=False,
+        ),
         Card(ids.LIFE, life_charts.LIFE, 520, draw=_life, least_width=760),
     ),
     beside=(Fill(ids.CARE_TILES, _tiles),),

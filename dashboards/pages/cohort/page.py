@@ -10,6 +10,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from transforms.facts.mobility_parameters import VITALS
+from transforms.facts.values import FIRST
 
 from ... import ids, words
 from ...components import Drawn, notice, panel, side_by_side
@@ -51,10 +52,10 @@ def _responders(shown: Shown, of: Look) -> Drawn:
     )
 
 
-def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
+def _of_arms(shown: Shown, drawn: Drawn, *, episode: str | None = None) -> Drawn:
     if not shown.arms:
         return drawn
-    return shown.by_arm(drawn)
+    return shown.by_arm(drawn, episode=episode)
 
 
 def important_change(reader: Reader, code: str) -> float | None:
@@ -68,7 +69,8 @@ def important_change(reader: Reader, code: str) -> float | None:
 
 def _reliable(shown: Shown, of: Look) -> Drawn:
     rows = shown.of_change("reliable_change", is_by_arm=True)
-    return _of_arms(shown, change_charts.reliable(rows, shown.code, shown.visit, of=of))
+    drawn = change_charts.reliable(rows, shown.code, shown.visit, of=of)
+    return _of_arms(shown, drawn, episode=FIRST)
 
 
 def _important(shown: Shown, of: Look) -> Drawn:
@@ -175,14 +177,18 @@ COHORT = CardPage(
             "How do the arms differ?",
             340,
             mart="arm_comparisons",
-            draw=lambda s, of: s.by_arm(arm_charts.differences(s.comparisons, s.code, of=of)),
+            draw=lambda s, of: s.by_arm(
+                arm_charts.differences(s.comparisons, s.code, of=of), episode=FIRST
+            ),
         ),
         Card(
             ids.RISK_DIFFERENCES,
             "How do the arms differ in responders?",
             400,
             mart="arm_comparisons",
-            draw=lambda s, of: s.by_arm(arm_charts.risk_differences(s.comparisons, s.code, of=of)),
+            draw=lambda s, of: s.by_arm(
+                arm_charts.risk_differences(s.comparisons, s.code, of=of), episode=FIRST
+            ),
         ),
     ),
     beside=(

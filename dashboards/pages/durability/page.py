@@ -9,6 +9,7 @@ import polars as pl
 from dash import html
 
 from transforms.facts.competing_events import RETREATMENT
+from transforms.facts.values import FIRST
 
 from ... import ids, words
 from ...components import Drawn, nothing, side_by_side, tile, tiles
@@ -79,7 +80,7 @@ def _coming_back(shown: Shown, of: Look) -> Drawn:
         height=_COMING_BACK_HEIGHT,
         none=shown.none(rows, "Coming back, surgery and death", is_of_few=False),
     )
-    return shown.by_arm(drawn) if rows["series"].n_unique() > 1 else drawn
+    return shown.by_arm(drawn, episode=FIRST) if rows["series"].n_unique() > 1 else drawn
 
 
 def _course_relief(shown: Shown, of: Look) -> Drawn:
