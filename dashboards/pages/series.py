@@ -5,7 +5,7 @@ Here: that choice, and why there may be no row. Not here: what is drawn of them.
 
 import polars as pl
 
-from transforms.facts.values import NONE
+from transforms.facts.values import FIRST, NONE
 
 from ..filters import Chosen
 from ..gate import SUPPRESSED
@@ -23,7 +23,7 @@ def of_episodes(reader: Reader, mart: str, choice: Chosen, *extra: str) -> pl.Da
 def in_series(
     reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str
 ) -> pl.DataFrame:
-    """Rows that meet the condition, with `series`: by arm where two or more arms have a `known`
+    """Rows that meet the condition, of first episodes, with `series`: by arm where two or more arms have a `known`
     value, else of the selection.
     """
     if "arm" not in choice.asked:
@@ -33,7 +33,7 @@ def in_series(
     return (
         reader.mart(mart, *choice.stratum())
         .filter(meets)
-        .with_columns(series=pl.lit(choice.in_words(clinic_names(reader))))
+        .with_columns(series=pl.lit(choice.in_words(clinic_names(reader), episode=FIRST)))
     )
 
 

@@ -178,7 +178,8 @@ def test_a_card_names_the_episodes_that_it_counts(staff):
     assert "latest treatment episode" in told[ids.TRAJECTORY]
     for card in (ids.RELIABLE_CHANGE, ids.SURGERY):
         assert "first treatment episode" in told[card]
-        assert "latest treatment episode" not in told[card]
+        sentence = caption(view(staff, cards[card].path, query), cards[card].cards, card)
+        assert "latest treatment episode" not in told[card] + sentence
     assert "treatment episode" not in told[ids.PROCEDURES]
 
 

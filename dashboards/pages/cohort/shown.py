@@ -5,7 +5,7 @@ Here: `Shown`. Not here: the cards that are drawn of it (page.py).
 
 import polars as pl
 
-from transforms.facts.values import ROUTINE
+from transforms.facts.values import FIRST, ROUTINE
 
 from ... import ids
 from ...filters import Chosen
@@ -43,8 +43,8 @@ class Shown(cards.Shown):
             )
 
     def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
-        """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there
-        are arms.
+        """The mart's rows of the parameter, of first episodes, with `series`; `is_by_arm`: an arm
+        each, where there are arms.
         """
         is_split = is_by_arm and bool(self.arms)
         where, params = self.choice.stratum(*(["arm"] if is_split else []))
@@ -53,7 +53,8 @@ class Shown(cards.Shown):
         )
         if is_split:
             return self._by_arm(rows)
-        return rows.with_columns(series=pl.lit(self.selection))
+        of_first = self.choice.in_words(self.clinics, episode=FIRST)
+        return rows.with_columns(series=pl.lit(of_first))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
         is_chosen = pl.col("arm").is_in(self.arms)
