@@ -82,7 +82,7 @@ class Followed:
         checks = run.checks(self.table)
         if stands.is_current and checks.height and checks["is_passed"].all():
             run.is_current(self.table)
-            yield _result(self.table, checks, rows_changed=0, why=stands.why)
+            yield _result(self.table, checks, rows_changed=0, why=stands.why, row_count=None)
             return
         cursor = Cursor(
             table_name=self.table.full_name,
@@ -149,7 +149,8 @@ def _computed(
     if changed is None:
         yield _check_result(checks)
         raise CheckFailed(_not_stored(table, checks))
-    yield _result(table, checks, rows_changed=changed, why=why)
+    row_count = part.rows.height if part.keys is None else None
+    yield _result(table, checks, rows_changed=changed, why=why, row_count=row_count)
 
 
 def store(
@@ -178,15 +179,13 @@ def store(
 
 
 def _result(
-    table: Table, checks: pl.DataFrame, *, rows_changed: int, why: str
+    table: Table, checks: pl.DataFrame, *, rows_changed: int, why: str, row_count: int | None
 ) -> dg.MaterializeResult:
+    """`row_count`: of the whole table, None where only some keys or nothing was computed."""
+    counted_rows = {} if row_count is None else {"dagster/row_count": row_count}
     return dg.MaterializeResult(
         asset_key=table_key(table.full_name),
-        metadata={
-            "dagster/row_count": checks["rows"][0],
-            "rows changed": rows_changed,
-            "because": why,
-        },
+        metadata=counted_rows | {"rows changed": rows_changed, "because": why},
         check_results=[_check_result(checks)],
     )
 
