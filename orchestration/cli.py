@@ -10,7 +10,6 @@ import os
 import sys
 
 import typer
-from pydantic_core import ValidationError
 from typer.exceptions import TyperException
 
 from ingest.private import keep_private
@@ -21,15 +20,18 @@ from transforms.plain_text import visible
 
 from . import interrupts
 from .verbs import asking, copies, events, set_aside, system, work_lists
+from .verbs.group import Verbs
 from .verbs.shared import site_settings
 
 _STOPPED = 130  # what typer gives for a KeyboardInterrupt
 
 app = typer.Typer(
+    cls=Verbs,
     help="Floe: streaming outcomes analytics for clinics that treat chronic back pain with cryotherapy.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich and what it imports would take longer than the answer
 )
 for _group in (system, events, asking, copies):
     app.add_typer(_group.app)
@@ -69,7 +71,7 @@ def _end(error: BaseException) -> None:
     match error:
         case FloeError():
             _fail(str(error), error.exit_code)
-        case ValidationError():
+        case ValueError() if _is_of_settings(error):
             wrong = error.errors()[0]
             name = f"FLOE_{wrong['loc'][0]}".upper()
             why = wrong["msg"].removeprefix("Value error, ")
@@ -86,6 +88,12 @@ def _end(error: BaseException) -> None:
             raise error
 
 
+def _is_of_settings(error: ValueError) -> bool:
+    """Whether it is pydantic's, which nobody can have raised where nobody imported it."""
+    pydantic = sys.modules.get("pydantic_core")
+    return pydantic is not None and isinstance(error, pydantic.ValidationError)
+
+
 def _of_the_system(error: OSError) -> tuple[str, int]:
     place = error.filename or site_settings().home
     if error.errno == errno.ENOSPC:
@@ -99,11 +107,9 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
 
 
 def _usage(error: TyperException) -> str:
-    """What is wrong with the words given, and where the right ones are told; no words at all have
-    had their help.
-    """
+    """What is wrong with the words given, and where the right ones are told."""
     verb = getattr(getattr(error, "ctx", None), "command_path", "floe")
-    return f"{error.format_message().rstrip('.') or 'found no verb'}: {verb} --help tells what it takes"
+    return f"{error.format_message().rstrip('.')}: {verb} --help tells what it takes"
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -44,8 +44,6 @@ from .statements import (
 from .upkeep import run_upkeep
 from .writer import Writer, bring_forward, ensure_described, is_lacking
 
-_NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
-
 
 class Lake(AttachedLake):
     """One attached lake, safe to share between threads: each call works on a cursor of its own."""
@@ -165,26 +163,14 @@ class Lake(AttachedLake):
         """The newest snapshot (of a lake as of a moment: the one in force then)."""
         return self.sql("SELECT id FROM ducklake_current_snapshot('lake')").item()
 
-    def changes(self, full_name: str, from_snapshot: int, to_snapshot: int) -> pl.DataFrame:
-        """What changed after `from_snapshot`, through `to_snapshot`: snapshot_id, rowid,
-        change_type (insert, delete, update_preimage, update_postimage) and the table's columns.
-
-        UsageError where a snapshot in between is not there any more (upkeep expired it): start
-        anew.
-        """
-        schema, name = full_name.split(".")
-        first = from_snapshot + 1
-        if first > to_snapshot:
-            return self.sql(f"{_NO_CHANGES}, * FROM {quoted(full_name)} WHERE false")
-        return self.sql(
-            "FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot]
-        )
-
     def changed_values(
         self, full_name: str, column: str, *, after: int, through: int
     ) -> pl.DataFrame:
-        """Each value once that the column has in rows which came, changed or went, as they were and
-        as they are.
+        """Each value once that the column has in rows which came, changed or went after the first
+        snapshot, through the last, as they were and as they are.
+
+        UsageError where a snapshot in between is not there any more (upkeep expired it): all are
+        to be taken for changed.
         """
         schema, name = full_name.split(".")
         if after >= through:

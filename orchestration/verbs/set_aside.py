@@ -11,13 +11,18 @@ import typer
 from transforms.counting import counted
 
 from ..telling import tell
+from .group import Verbs
 from .shared import Format, site_settings
 
 rejects_app = typer.Typer(
-    help="Records that broke the contract: list, show, replay.", invoke_without_command=True
+    cls=Verbs,
+    help="Records that broke the contract: list, show, replay.",
+    invoke_without_command=True,
 )
 alerts_app = typer.Typer(
-    help="Alerts: list, acknowledge (ack), close; check who is told.", invoke_without_command=True
+    cls=Verbs,
+    help="Alerts: list, acknowledge (ack), close; check who is told.",
+    invoke_without_command=True,
 )
 
 Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]

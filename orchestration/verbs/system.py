@@ -12,10 +12,11 @@ import typer
 from transforms.errors import Missing
 
 from ..telling import tell
+from .group import Verbs
 from .shared import Clinics, Days, Json, Patients, Seed, say, site_settings
 
 app = typer.Typer()
-broker_app = typer.Typer(help="The local Kafka broker alone.", no_args_is_help=True)
+broker_app = typer.Typer(cls=Verbs, help="The local Kafka broker alone.", no_args_is_help=True)
 
 
 @app.command()

@@ -212,7 +212,7 @@ def test_help(floe, words):
     found = floe(*words, "--help")
     assert found.code == 0
     assert " ".join(("Usage: floe", *words)) in " ".join(found.out.split())
-    assert len(found.out.split("\n")[3].strip()) > 10
+    assert len(found.out.split("\n")[2].strip()) > 10
     assert not Path("home").exists()
 
 

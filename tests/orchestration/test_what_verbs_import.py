@@ -22,17 +22,25 @@ _LIBRARIES = {
     "pydantic_settings",
     "scipy",
 }
+_FOR_OPTIONS_AND_TABLES = {"pydantic", "rich"}
+_ASKED = """
+import contextlib, io, sys
+from orchestration.cli import main
+sys.argv = ["floe", {word!r}]
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    main()
+"""
 _LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 
-def _imported(statement: str) -> set[str]:
+def _imported(statement: str, among: set[str] = _LIBRARIES) -> set[str]:
     run = subprocess.run(
-        [sys.executable, "-c", f"{statement}; {_LISTED}"],
+        [sys.executable, "-c", f"{statement}\n{_LISTED}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return _LIBRARIES & set(json.loads(run.stdout))
+    return among & set(json.loads(run.stdout))
 
 
 @pytest.mark.parametrize(
@@ -52,3 +60,10 @@ def test_a_verb_imports_what_it_uses(module, expected):
     it asks them.
     """
     assert _imported(f"import {module}") == expected
+
+
+@pytest.mark.parametrize("word", ["--help", "melt", "rejectz"])
+def test_help_and_a_wrong_verb_import_no_library(word):
+    """Help is printed plainly, and a wrong verb is said before any option is converted."""
+    heavy = _LIBRARIES | _FOR_OPTIONS_AND_TABLES
+    assert _imported(_ASKED.format(word=word), heavy) == set()
