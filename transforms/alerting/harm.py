@@ -19,18 +19,15 @@ _ENDED = ("resolved", "resolved_with_sequelae", "fatal")
 _KINDS = ("frostbite", "burn", "asphyxia", "syncope", "nerve", "other")
 
 
-def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataFrame:
+def of_adverse_events(events: pl.DataFrame) -> pl.DataFrame:
     """A cause an adverse event that is serious, severe, or one of the injuries that are told.
 
-    `events`: core.adverse_events; one that is set aside counts too. `places`: `ae_id`, `clinic_id`,
-    `device_id`, where each happened. `level` is the grade (of the first and the later one the
+    `events`: core.adverse_events with the clinic and the device of each; one that is set aside
+    counts too. `level` is the grade (of the first and the later one the
     higher), at least 3 where it is serious and 5 where it is fatal; 0 = not graded.
     """
     in_the_morning = closed_value("injury_kind", _KINDS).is_in(_IN_THE_MORNING).fill_null(False)
-    frame = events.drop("clinic_id", "device_id").join(
-        places, on="ae_id", how="left", maintain_order="left"
-    )
-    frame = _weighed(frame).with_columns(_at_once="_is_grave", _later=in_the_morning)
+    frame = _weighed(events).with_columns(_at_once="_is_grave", _later=in_the_morning)
     return causes(
         "harm",
         frame.filter(pl.col("_at_once") | pl.col("_later")),

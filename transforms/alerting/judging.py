@@ -9,7 +9,8 @@ from datetime import datetime
 import polars as pl
 
 from ..options import Options
-from ..rules.local_time import clocks
+from ..rules.event_places import of_own_sessions, with_place
+from ..rules.local_time import Clocks, clocks
 from . import harm, records, reports, sessions
 from .begun import judged_sessions
 from .causes import RULED
@@ -34,7 +35,15 @@ TABLES = (
     "implausible",
 )
 # Those of them by which harm is judged.
-HARM_TABLES = ("clinics", "patients", "sessions", "adverse_events", "deficiencies", "incidents")
+HARM_TABLES = (
+    "clinics",
+    "patients",
+    "patient_status",
+    "sessions",
+    "adverse_events",
+    "deficiencies",
+    "incidents",
+)
 
 
 def of_core(
@@ -54,10 +63,7 @@ def of_core(
     """
     spells = pl.DataFrame(schema=SPELLS) if spells is None else spells
     by_series = pl.DataFrame(schema=BY_SERIES) if by_series is None else by_series
-    whose = clocks(
-        patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"]
-    )
-    held = sessions.with_device(judged_sessions(core, whose), by_series)
+    held = sessions.with_device(judged_sessions(core, _clocks(core)), by_series)
     return pl.concat(
         [
             pl.DataFrame(schema=RULED),
@@ -78,7 +84,7 @@ def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """
     return pl.concat(
         [
-            harm.of_adverse_events(core["adverse_events"], places=_places(core)),
+            harm.of_adverse_events(_with_places(core)),
             harm.of_deficiencies(core["deficiencies"]),
             harm.of_incidents(core["incidents"]),
         ]
@@ -86,28 +92,18 @@ def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _reports(core: Mapping[str, pl.DataFrame], *, as_of: datetime) -> pl.DataFrame:
-    taken = {
-        name: core[name] for name in ("adverse_events", "deficiencies", "incidents", "clinics")
-    }
-    return reports.of_reports(**taken, places=_places(core), as_of=as_of)
+    taken = {name: core[name] for name in ("deficiencies", "incidents", "clinics")}
+    return reports.of_reports(adverse_events=_with_places(core), **taken, as_of=as_of)
 
 
-def _places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """`ae_id`, `clinic_id`, `device_id`: where each adverse event happened: its own clinic, its
-    session's, its patient's; on its own device, or its session's.
+def _with_places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The adverse events with the clinic where each happened, and the device: its own, else its
+    session's.
     """
-    events = core["adverse_events"].select(
-        "ae_id", "patient_id", "session_id", "clinic_id", "device_id"
-    )
-    of_session = core["sessions"].select(
-        "session_id", _session_clinic="clinic_id", _session_device="device_id"
-    )
-    of_patient = core["patients"].select("patient_id", _home_clinic="clinic_id")
-    frame = events.join(of_session, on="session_id", how="left").join(
-        of_patient, on="patient_id", how="left"
-    )
-    return frame.select(
-        "ae_id",
-        clinic_id=pl.coalesce("clinic_id", "_session_clinic", "_home_clinic"),
-        device_id=pl.coalesce("device_id", "_session_device"),
-    )
+    events = with_place(core["adverse_events"], sessions=core["sessions"], clocks=_clocks(core))
+    frame = of_own_sessions(events, core["sessions"], _session_device="device_id")
+    return frame.with_columns(device_id=pl.coalesce("device_id", "_session_device"))
+
+
+def _clocks(core: Mapping[str, pl.DataFrame]) -> Clocks:
+    return clocks(**{name: core[name] for name in ("patients", "clinics", "patient_status")})

@@ -26,13 +26,12 @@ def of_reports(
     deficiencies: pl.DataFrame,
     incidents: pl.DataFrame,
     clinics: pl.DataFrame,
-    places: pl.DataFrame,
     as_of: datetime,
 ) -> pl.DataFrame:
     """One cause per reportable event and rule of its country whose report is due within three
     days, due or overdue.
 
-    Frames of core; `places`: `ae_id`, `clinic_id`, where each adverse event happened. `level` is 1
+    Frames of core, adverse events with the clinic where each happened. `level` is 1
     before the last day (and of a report without delay on the day on which the clinic became aware),
     2 on the last day, 3 after it.
     """
@@ -41,8 +40,7 @@ def of_reports(
         "deficiencies": deficiencies,
         "incidents": incidents,
     }
-    happened = happenings(**records, places=places.select("ae_id", place_id="clinic_id"))
-    rows = duties(happened, clinics=clinics, as_of=as_of - _DAY_BEGINS)
+    rows = duties(happenings(**records), clinics=clinics, as_of=as_of - _DAY_BEGINS)
     is_late = pl.col("state") == "overdue"
     is_late = is_late | (
         (pl.col("state") == "due_now") & (pl.col("today") > pl.col("aware_on")).fill_null(False)

@@ -1,10 +1,10 @@
 """mart.adae: one row an adverse event of a patient that is known.
 
 Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on
-emergence, sessions and clean windows (rules/safety.py), rates (adverse_event_rates.py).
+where it happened (rules/event_places.py), emergence, sessions and clean windows (rules/safety.py),
+rates (adverse_event_rates.py).
 
-Where an event happened: at its own clinic, else at its session's, else at the one that the patient
-was in. The treatment period for TRTEMFL runs from the first to the last session that began, so that
+The treatment period for TRTEMFL runs from the first to the last session that began, so that
 an event of an aborted first session is in it. An event belongs to the study of its onset, where
 that is not known of its session, else of the day it was told. An onset that is not known is not
 guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event
@@ -18,8 +18,9 @@ import polars as pl
 from ..facts.thresholds import SESSION_WINDOWS_H
 from ..options import Cut, Options
 from ..rules.episodes import under_way
+from ..rules.event_places import HAPPENED_AT, of_own_sessions, with_place
 from ..rules.exposure import flag, of_patients, placed_sessions
-from ..rules.local_time import Clocks, clocks, with_clock, with_home, with_local_day
+from ..rules.local_time import Clocks, clocks, with_clock, with_local_day
 from ..rules.safety import (
     RELATED,
     UNRELATED,
@@ -67,7 +68,9 @@ def compute(
     people = of_patients(patients, keys)
     whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
     placed = placed_sessions(sessions.join(people, on="patient_id", how="semi"), whose)
-    frame = _placed(adverse_events.join(people, on="patient_id", how="semi"), placed, whose)
+    events = adverse_events.join(people, on="patient_id", how="semi")
+    events = with_place(events, sessions=sessions, clocks=whose)
+    frame = _dated(events, sessions=sessions, placed=placed, whose=whose)
     sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
     frame = with_study(frame, adsl, day="study_on").join(sites, on=["STUDYID", "patient_id"])
     frame = with_sessions(frame, placed.filter("is_begun"))
@@ -79,18 +82,16 @@ def compute(
     return TABLE.conform(_named(under_way(frame, episodes, at="onset_at")).sort("USUBJID", "AESEQ"))
 
 
-def _placed(events: pl.DataFrame, sessions: pl.DataFrame, whose: Clocks) -> pl.DataFrame:
-    """The events with the clinic where they happened, the local days of onset and end by their
-    clock, and the term.
+def _dated(
+    events: pl.DataFrame, *, sessions: pl.DataFrame, placed: pl.DataFrame, whose: Clocks
+) -> pl.DataFrame:
+    """The events with the local days of onset and end by their clock, the day by which each has a
+    study, what their sessions say, and the term.
     """
-    of_session = sessions.select(
-        "session_id", session_clinic_id="clinic_id", session_modality="modality", session_on="day"
-    )
-    frame = events.with_columns(_happened_at=pl.coalesce("onset_at", "event_time"))
+    frame = events.with_columns(_happened_at=HAPPENED_AT)
     frame = with_clock(frame, at="_happened_at", clocks=whose, sessions=sessions)
-    frame = with_home(frame, at="_happened_at", clocks=whose)
-    frame = frame.join(of_session, on="session_id", how="left").with_columns(
-        clinic_id=pl.coalesce("clinic_id", "session_clinic_id", "home_clinic_id"),
+    frame = of_own_sessions(frame, placed, session_modality="modality", session_on="day")
+    frame = frame.with_columns(
         AEDECOD=pl.coalesce(_text("preferred_term"), _text("term").str.to_lowercase()),
         AELOC=_text("body_site"),
     )

@@ -17,6 +17,7 @@ import polars as pl
 from .. import disclosure
 from ..facts.restrictions import RESTRICTIONS, key_columns, spelt_out
 from ..options import Cut, Options
+from ..records.unread import unread_records
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from ..statistics import rate_columns, rates
@@ -75,7 +76,7 @@ def compute(
     any_term = pl.DataFrame({"category": [None]}, schema={"category": pl.String})
     terms = pl.concat([any_term, treated.select("category")]).unique()
     counts = counted.cells(begun, where, events, terms, tuple(RESTRICTIONS), over)
-    unread = rejects.filter(pl.col("is_safety") & pl.col("replayed_at").is_null()).height
+    unread = unread_records(rejects.filter("is_safety"))
     rows = spelt_out(_rated(counts)).rename({"category": "term"})
     rows = rows.with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
     rows = _with_doubts(rows, implausible, likely_doubles)

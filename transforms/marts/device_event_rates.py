@@ -17,6 +17,7 @@ import polars as pl
 from .. import disclosure
 from ..facts.device_events import COUNTED, DEVICE_EVENTS, FAULT
 from ..options import Cut, Options
+from ..records.unread import unread_records
 from ..rules import local_time
 from ..rules.exposure import placed_sessions
 from ..rules.time_at_risk import person_time_cut
@@ -205,9 +206,7 @@ def _unread(rejects: pl.DataFrame) -> int:
     replayed.
     """
     topics = [f"floe.{name}.v1" for name in _OF_TOPICS]
-    return rejects.filter(
-        pl.col("kafka_topic").is_in(topics) & pl.col("replayed_at").is_null()
-    ).height
+    return unread_records(rejects.filter(pl.col("kafka_topic").is_in(topics)))
 
 
 def _with_implausible(rows: pl.DataFrame, implausible: pl.DataFrame) -> pl.DataFrame:

@@ -34,12 +34,11 @@ def compute(
     The duty is that of the clinic where the event happened, which mart.adae says of adverse events
     (CLINICID).
     """
-    events = happenings(
-        adverse_events=adverse_events,
-        deficiencies=deficiencies,
-        incidents=incidents,
-        places=adae.select(ae_id="AEID", place_id="CLINICID"),
+    places = adae.select(ae_id="AEID", _place="CLINICID")
+    placed = adverse_events.join(places, on="ae_id", how="left").with_columns(
+        clinic_id=pl.coalesce("_place", "clinic_id")  # of an unknown patient only the record tells
     )
+    events = happenings(adverse_events=placed, deficiencies=deficiencies, incidents=incidents)
     rows = duties(events, clinics=clinics, as_of=cut.data_cutoff)
     rows = rows.with_columns(metric_id=pl.lit(METRIC), is_suppressed=pl.lit(True))
     return TABLE.conform(stamped(rows, cut=cut)).sort("due_on", *TABLE.key, nulls_last=True)

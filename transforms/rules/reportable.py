@@ -34,15 +34,13 @@ def happenings(
     adverse_events: pl.DataFrame,
     deficiencies: pl.DataFrame,
     incidents: pl.DataFrame,
-    places: pl.DataFrame,
 ) -> pl.DataFrame:
     """One row per reportable event: `HAPPENING`; key `subject_kind`, `subject_id`.
 
-    Frames of core; `places`: `ae_id`, `place_id`, the clinic where an adverse event happened, which
-    is the record's own where the event is not in it (its patient is not known, say).
+    Frames of core; adverse events with the clinic where each happened (event_places.py).
     """
     parts = (
-        _adverse_events(adverse_events, places),
+        _adverse_events(adverse_events),
         _deficiencies(deficiencies),
         _incidents(incidents),
     )
@@ -57,7 +55,7 @@ def reportable_events(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter((is_serious | is_death()) & pl.col("related").ne_missing("not_related"))
 
 
-def _adverse_events(events: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+def _adverse_events(events: pl.DataFrame) -> pl.DataFrame:
     harm = (
         pl.when(is_death())
         .then(pl.lit("death"))
@@ -65,17 +63,12 @@ def _adverse_events(events: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("serious_expected"))
         .otherwise(pl.lit("serious"))
     )
-    return (
-        reportable_events(events)
-        .join(places, on="ae_id", how="left")
-        .with_columns(
-            subject_kind=pl.lit("adverse_event"),
-            subject_id="ae_id",
-            clinic_id=pl.coalesce("place_id", "clinic_id"),
-            harm=harm,
-            is_harm_known=pl.lit(True),
-            person=pl.lit("patient"),
-        )
+    return reportable_events(events).with_columns(
+        subject_kind=pl.lit("adverse_event"),
+        subject_id="ae_id",
+        harm=harm,
+        is_harm_known=pl.lit(True),
+        person=pl.lit("patient"),
     )
 
 

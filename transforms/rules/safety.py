@@ -8,6 +8,7 @@ import polars as pl
 
 from ..facts.thresholds import SESSION_WINDOW_H
 from ..facts.values import UNENDED
+from .event_places import of_own_sessions
 
 RELATED = ("possible", "probable", "causal")
 UNRELATED = ("not_related",)
@@ -52,7 +53,7 @@ def with_sessions(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
 
     `begun`: sessions that began, of `placed_sessions`; one whose start is not known is none. An
     event belongs to the session that it names, whether or not its onset is known; where it names
-    none of them (such as one that was missed), to the patient's last one in the
+    none of the patient's (but one that was missed, say), to the patient's last one in the
     `SESSION_WINDOW_H` before the onset, anywhere; else to none. The last session before the onset
     is another one where the event names a session that began after it: hours are never counted
     backwards. Null where there is none or the onset is not known.
@@ -61,10 +62,8 @@ def with_sessions(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
     starts = starts.select("patient_id", "session_id", "modality", "started_at").sort(
         "started_at", "session_id"
     )
-    named = starts.select("session_id", named_at="started_at", named_modality="modality")
-    frame = events.join(named, on="session_id", how="left", maintain_order="left").join(
-        _last_before(events, starts), on="ae_id", how="left", maintain_order="left"
-    )
+    frame = of_own_sessions(events, starts, named_at="started_at", named_modality="modality")
+    frame = frame.join(_last_before(events, starts), on="ae_id", how="left", maintain_order="left")
     is_named = (pl.col("named_at") <= pl.col("onset_at")).fill_null(False)
     near_at = pl.when(is_named).then("named_at").otherwise("last_at")
     hours = (pl.col("onset_at") - near_at).dt.total_microseconds() / 3.6e9

@@ -534,6 +534,22 @@ def test_harm_of_a_session_is_on_its_sessions_device():
     assert found["device_id"].to_list() == ["D1", "D2"]
 
 
+def test_harm_is_told_to_the_clinic_that_the_patient_was_in():
+    """An event that names no clinic and no session is of where the patient was at its onset, as in
+    mart.adae; another patient's session says nothing of it.
+    """
+    moved = {"status_id": "T1", "patient_id": "P1", "status": "transferred", "clinic_id": "C2"}
+    moved |= {"effective_on": f"{AT - timedelta(days=1):%Y-%m-%d}"}
+    before = {"clinic_id": None, "injury_kind": "burn", "session_id": "S9"}
+    burns = [
+        event(**before),
+        event(ae_id="E2", **before | {"onset_at": AT - timedelta(days=9)}),
+    ]
+    of_another = session(9, patient_id="P9", clinic_id="C9")
+    told = causes(("patient_status", moved), of_another, *burns).filter(pl.col("rule") == "harm")
+    assert told.sort("subject_id")["clinic_id"].to_list() == ["C2", "C1"]
+
+
 def test_the_skin_settings_are_the_sites_own():
     """FLOE_SKIN_AMBER_C and FLOE_SKIN_RED_C decide."""
     cold = session(skin_temp_min_c=9.0, protocol_id=None)

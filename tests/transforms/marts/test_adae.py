@@ -102,12 +102,24 @@ def test_empty_keys_and_unknown_patients():
         ({"clinic_id": "C2", "session_id": "S1"}, "C2"),
         ({"session_id": "S1"}, "C3"),
         ({"session_id": "unknown"}, "C1"),
+        ({"session_id": "S2"}, "C2"),  # set aside, and held there all the same
+        ({"session_id": "S3"}, "C1"),  # somebody else's
         ({}, "C1"),
     ],
 )
 def test_where_it_happened(given, expected):
-    """At its own clinic, else at its session's, else at the enrolling one."""
-    assert one(event=given, sessions=[session(clinic_id="C3")])["CLINICID"] == expected
+    """At its own clinic, else at its session's, else at the one that the patient was in."""
+    aside = session(2, clinic_id="C2", is_set_aside=True)
+    of_another = session(3, patient_id="P2", clinic_id="C3")
+    there = [session(clinic_id="C3"), aside, of_another]
+    assert one(event=given, sessions=there)["CLINICID"] == expected
+
+
+def test_an_event_does_not_belong_to_a_session_of_somebody_else():
+    """It belongs to the patient's own session before it, with its modality."""
+    of_another = session(2, at=1.0, patient_id="P2", modality="local")
+    row = one(event={"onset": 5.0, "session_id": "S2"}, sessions=[session(), of_another])
+    assert (row["SESSIONID"], row["HRSSESS"], row["MODALITY"]) == ("S1", 5.0, "whole_body")
 
 
 def test_days_are_the_clinics():

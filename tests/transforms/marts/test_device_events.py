@@ -276,7 +276,7 @@ def test_records_that_could_not_be_read_or_be_true():
     implausible ones here.
     """
     rejects = [
-        {"kafka_topic": f"floe.{name}.v1", "replayed_at": at}
+        {"kafka_topic": f"floe.{name}.v1", "ingested_at": NOON, "replayed_at": at}
         for name, at in (
             ("deficiencies", None),
             ("incidents", NOON),

@@ -37,9 +37,7 @@ def frame(topic, *rows):
     )
 
 
-def run(
-    *, country="US", facility=True, as_of=CUT, place="C1", events=(), deficiencies=(), incidents=()
-):
+def run(*, country="US", facility=True, as_of=CUT, events=(), deficiencies=(), incidents=()):
     clinic = {
         "clinic_id": "C1",
         "country": country,
@@ -49,6 +47,7 @@ def run(
     event = {
         "ae_id": "A1",
         "patient_id": "P1",
+        "clinic_id": "C1",
         "term": "burn",
         "is_serious": True,
         "related": "causal",
@@ -73,16 +72,12 @@ def run(
         adverse_events=frame("adverse_events", *(event | given for given in events)),
         deficiencies=frame("deficiencies", *(deficiency | given for given in deficiencies)),
         incidents=frame("incidents", *(incident | given for given in incidents)),
-        places=pl.DataFrame(
-            {"ae_id": ["A1"], "place_id": [place]},
-            schema={"ae_id": pl.String, "place_id": pl.String},
-        ),
     )
     return duties(happened, clinics=frame("clinics", clinic), as_of=as_of)
 
 
-def event(country="US", *, facility=True, as_of=CUT, place="C1", **given):
-    return run(country=country, facility=facility, as_of=as_of, place=place, events=[given])
+def event(country="US", *, facility=True, as_of=CUT, **given):
+    return run(country=country, facility=facility, as_of=as_of, events=[given])
 
 
 # --- which rule ---------------------------------------------------------------------------------
@@ -426,11 +421,9 @@ def test_europe_without_a_rule():
 @pytest.mark.parametrize(
     ("given", "country"),
     [
-        ({"place": "C1"}, "US"),
-        ({"place": "C1", "clinic_id": "C9"}, "US"),  # the place decides
-        ({"place": None, "clinic_id": "C1"}, "US"),
-        ({"place": None, "clinic_id": "C9"}, None),
-        ({"place": None}, None),
+        ({}, "US"),
+        ({"clinic_id": "C9"}, None),
+        ({"clinic_id": None}, None),
         ({"ae_id": "A2", "clinic_id": "C1"}, "US"),  # of a patient who is not known: in no mart
     ],
 )
