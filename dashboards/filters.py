@@ -1,6 +1,6 @@
 """What is chosen, and nothing but the URL says it: a link gives the same screen.
 
-Here: the URL's query as a `Chosen`, and the stratum that it names. Not here: the controls
+Here: the URL's query as a `Chosen`. Not here: the stratum that it names (strata.py), the controls
 (components.py), which write the query (assets/floe.js).
 
 A page stands on one study, and on one of its arms where it has several: those that the query names,
@@ -14,10 +14,11 @@ from urllib.parse import parse_qs, urlencode
 import polars as pl
 
 from transforms.facts.estimands import ESTIMANDS, STRATEGIES
+from transforms.facts.strata import COLUMNS_OF, STRATUM_COLUMNS
 from transforms.facts.values import ALL, FIRST, LATEST, MASKED, NONE, ROUTINE
-from transforms.schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 
 from . import ids, words
+from .strata import Stratum, stratum
 
 # query name -> column of the marts
 COLUMN = {
@@ -58,21 +59,9 @@ class Chosen:
     def get(self, name: str) -> str | None:
         return self.others.get(name)
 
-    def stratum(self, *extra: str) -> tuple[str, list]:
-        """SQL condition and parameters of the rows of the chosen stratum, split further by the
-        columns `extra`.
-        """
-        force = [
-            d
-            for d, columns in COLUMNS_OF.items()
-            if any(c in self.dimensions or c in extra for c in columns)
-        ]
-        split = [c for c in extra if c == "arm"]  # an arm each, of the study
-        named = [
-            c for d in DIMENSIONS for c in COLUMNS_OF[d] if c in self.dimensions and c not in split
-        ]
-        conditions = ["strata = $1", *(f'"{c}" = ${k}' for k, c in enumerate(named, 2))]
-        return " AND ".join(conditions), [tuple(force), *(self.dimensions[c] for c in named)]
+    def stratum(self, *extra: str) -> Stratum:
+        """The chosen stratum, split further by the columns `extra`."""
+        return stratum(self.dimensions, *extra)
 
     @property
     def episode(self) -> str:

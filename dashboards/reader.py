@@ -34,7 +34,7 @@ class Reader:
         self.settings = settings
         self.gate = Gate(viewer or Viewer(role=settings.viewer_role))
         self._lake: Lake | None = None
-        self._opening = threading.Lock()
+        self._opening, self._computing = threading.Lock(), threading.Lock()
         self._tried_at = -_RETRY_S
         self._answers = KeptAnswers()
         self._versions: KeptAnswer | None = None
@@ -157,20 +157,41 @@ class Reader:
         cut that the mart stands on: a row that has not changed since is of that too.
         """
         rows = self._rows(MART_TABLES[name], where, params)
-        stands_on = self._data_cutoff(name) if "data_cutoff" in rows.columns else None
-        if stands_on is None:
+        cursor = self._cursor(name) if "data_cutoff" in rows.columns else None
+        if cursor is None:
             return rows
-        return rows.with_columns(data_cutoff=pl.lit(stands_on).cast(TIMESTAMP))
+        return rows.with_columns(data_cutoff=pl.lit(cursor["data_cutoff"]).cast(TIMESTAMP))
 
-    def _data_cutoff(self, mart: str) -> datetime | None:
-        """The cut that a mart stands on; None where it has no cursor, and from outside, where a
-        release says it of every row.
+    def _cursor(self, mart: str) -> dict[str, Any] | None:
+        """The row of app.cursors of a mart: which snapshots and cut it stands on; None where it has
+        none, and from outside, where a release says it of every row.
         """
         if not self.gate.is_whole:
             return None
-        of_mart = f"SELECT data_cutoff FROM {CURSORS.full_name} WHERE table_name = $1"
+        of_mart = f"SELECT * FROM {CURSORS.full_name} WHERE table_name = $1"
         rows = self._query(of_mart, tables=[CURSORS.full_name], params=[f"mart.{mart}"])
-        return rows.item() if rows.height else None
+        return rows.row(0, named=True) if rows.height else None
+
+    def computed(
+        self, mart: str, key: Any, compute: Callable[[Lake, dict[str, Any]], pl.DataFrame]
+    ) -> pl.DataFrame | None:
+        """What `compute(lake, cursor)` makes of what a mart was last computed from, by `key` kept
+        until it is computed again; for the clinic's own staff.
+
+        None for a reader from outside, and where the mart was never computed. One at a time: what
+        several wait for is computed once, and the machine is not taken from ingest.
+        """
+        cursor = self._cursor(mart)
+        if cursor is None:
+            return None
+        version = (cursor["read_at"], cursor["data_cutoff"], cursor["fingerprint"])
+        with self._computing:
+            return self._kept((mart, key), version, lambda: compute(self._lake, cursor))
+
+    def narrowed(self, rows: pl.DataFrame, where: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Of rows that passed the gate those for which `where` holds."""
+        judged = self.gate.judged(where)
+        return self._lake.sql(f"SELECT * FROM rows WHERE {judged}", list(params), rows=rows)
 
     def core(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a table of `core`, as this viewer may see them."""

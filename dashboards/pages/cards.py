@@ -20,8 +20,10 @@ from transforms.schemas import MART_TABLES
 from .. import ids
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs
 from ..filters import Chosen, chosen, settled
+from ..finer import is_seen
 from ..parameters import is_of
 from ..reader import Reader
+from ..strata import NOT_RELEASED
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
 from .controls import FILTERS, Control, Fill, is_offered
@@ -52,6 +54,13 @@ class Shown:
         """Rows of mart.cohort_outcomes, of everybody in the selection."""
         return of_episodes(self.reader, "cohort_outcomes", self.choice)
 
+    @cached_property
+    def not_released(self) -> str | None:
+        """Why a reader from outside sees nothing of the selection, where it is a finer one than
+        those that are released.
+        """
+        return None if is_seen(self.reader, self.choice.stratum()) else NOT_RELEASED
+
     def selection_of(self, card: "Card") -> str:
         """The selection as this card shows it: some marts are of all studies together, most are of
         first episodes whichever are chosen.
@@ -78,8 +87,8 @@ class Shown:
         return replace(drawn, selection=selection)
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
-        """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls
-        where there is none.
+        """The metric's row of `outcomes` (a responder rule's: of patients with a value); where there
+        is none nulls, and why in `reason`.
         """
         return self._row(pl.col("metric_id") == metric_id, visit)
 
@@ -94,7 +103,7 @@ class Shown:
         )
         if rows_of_metric.height:
             return rows_of_metric.row(0, named=True)
-        return dict.fromkeys(rows_of_metric.columns)
+        return dict.fromkeys(rows_of_metric.columns) | {"reason": self.not_released}
 
     def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:
         """What the URL's query says of `name`, where it is an option; else the usual one, or the
@@ -105,9 +114,9 @@ class Shown:
             return value
         return usual or next(iter(options), None)
 
-    def none(self, rows: pl.DataFrame, what: str, *, is_of_few: bool = False) -> str:
-        """Why nothing of `rows` can be drawn."""
-        return why_none(self.reader, rows, self.choice, what=what, is_of_few=is_of_few)
+    def none(self, rows: pl.DataFrame, what: str, *split_by: str) -> str:
+        """Why nothing of `rows` can be drawn; `split_by`: columns that they are split by further."""
+        return why_none(self.reader, rows, self.choice, what=what, split_by=split_by)
 
     def none_of(self, metric_id: str, what: str) -> str:
         """Why nothing of this metric can be drawn."""

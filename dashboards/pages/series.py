@@ -3,13 +3,17 @@
 Here: that choice, and why there may be no row. Not here: what is drawn of them.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from transforms.facts.values import FIRST, NONE
 
 from ..filters import Chosen
+from ..finer import is_seen, rows_of
 from ..gate import SUPPRESSED
 from ..reader import Reader
+from ..strata import NOT_RELEASED
 from .base import clinic_names, waiting
 
 
@@ -17,7 +21,9 @@ def of_episodes(reader: Reader, mart: str, choice: Chosen, *extra: str) -> pl.Da
     """Rows of a summary that has episodes and strategies: of the selection and those chosen, split
     further by the columns `extra`.
     """
-    return reader.mart(mart, *choice.stratum(*extra)).filter(choice.is_asked_for())
+    stratum, only = choice.stratum(*extra), (choice.episode,)
+    rows = rows_of(reader, mart, stratum, episodes=only, choices=(stratum.combination,))
+    return rows.filter(choice.is_asked_for())
 
 
 def in_series(
@@ -27,33 +33,27 @@ def in_series(
     value, else of the selection.
     """
     if "arm" not in choice.asked:
-        split = reader.mart(mart, *choice.stratum("arm")).filter(meets & (pl.col("arm") != NONE))
+        split = rows_of(reader, mart, choice.stratum("arm"))
+        split = split.filter(meets & (pl.col("arm") != NONE))
         if split.filter(pl.col(known).is_not_null())["arm"].n_unique() > 1:
             return split.with_columns(series="arm")
     return (
-        reader.mart(mart, *choice.stratum())
+        rows_of(reader, mart, choice.stratum())
         .filter(meets)
         .with_columns(series=pl.lit(choice.in_words(clinic_names(reader), episode=FIRST)))
     )
 
 
 def why_none(
-    reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, is_of_few: bool = False
+    reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, split_by: Sequence[str] = ()
 ) -> str:
-    """Why nothing of `rows` can be drawn. `is_of_few`: of a mart that has not all combinations of
-    the filters.
-    """
+    """Why nothing of `rows` can be drawn; `split_by`: columns that they are split by further."""
     if rows.height and rows["is_suppressed"].any():
         return f"{what}: {SUPPRESSED}"
     if rows.height and "reason" in rows.columns and rows["reason"].null_count() < rows.height:
         return f"{what}: {rows['reason'].drop_nulls()[0]}."
-    if is_of_few and len(choice.narrowed) > 1 and set(choice.narrowed) != {"clinic_id", "modality"}:
-        return f"{what}: computed for one filter at a time, or a clinic with a modality. Clear the other filters."
-    if choice.is_of_others and len(choice.narrowed) > 1:
-        return (
-            f"{what}: of other episodes and strategies with one filter at a time; floe outcomes "
-            "computes any selection."
-        )
+    if not is_seen(reader, choice.stratum(*split_by)):
+        return f"{what}: {NOT_RELEASED}"
     if not choice.dimensions and reader.newest(("mart",)) < 0:
         return waiting(reader)
     return f"{what}: nobody in this selection yet."

@@ -14,6 +14,7 @@ from transforms.options import Options
 from .. import words
 from ..components import Drawn, nothing
 from ..figures.survival import at_risk, survival, ticks_of
+from ..finer import rows_of
 from ..theme import Look
 from .cards import Card, Shown
 from .series import in_series
@@ -121,7 +122,7 @@ def survival_card(
             known="survival",
         )
         if everybody and rows["series"].n_unique() < 2:
-            whole = shown.reader.mart("survival_curves", *shown.choice.stratum())
+            whole = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
             drawn = everybody
             rows = whole.filter(pl.col("parameter") == everybody).with_columns(
                 series=pl.lit(shown.selection)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from transforms.facts.catalogue import METRICS
+from transforms.facts.strata import COLUMNS_OF, STRATUM_COLUMNS
 from transforms.facts.values import ROUTINE
 from transforms.schemas import Table
-from transforms.schemas.mart import COLUMNS_OF, STRATUM_COLUMNS
 
 CUT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STAMP = {"metric_version": "1", "lake_snapshot": 1, "data_cutoff": CUT, "is_suppressed": False}

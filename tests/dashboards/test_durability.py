@@ -13,6 +13,7 @@ from dashboards.pages.durability import charts as durability_charts
 from dashboards.pages.durability import coming_back, course_charts
 from dashboards.pages.durability import page as durability
 from dashboards.pages.series import in_series, why_none
+from dashboards.strata import NOT_RELEASED
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.rows import frame, stratum
@@ -223,15 +224,16 @@ def test_the_usual_visit_is_the_latest_that_half_have_reached():
 @pytest.mark.parametrize(
     ("search", "said"),
     [
-        ("?clinic=C1&indication=other", "computed for one filter at a time"),
+        ("?clinic=C1&modality=local&indication=other", NOT_RELEASED),
         ("?clinic=C1&modality=local", "nobody in this selection yet"),
         ("?clinic=C9", "nobody in this selection yet"),
     ],
 )
-def test_an_empty_curve_says_why(staff, search, said):
-    """A combination that the mart does not hold is not nobody."""
+def test_an_empty_curve_says_why(staff, outsider, search, said):
+    """From outside a stratum that is not released is not nobody."""
     rows = staff.mart("responder_curves", "false")
-    assert said in why_none(staff, rows, chosen(search), what="Responders", is_of_few=True)
+    assert said in why_none(outsider, rows, chosen(search), what="Responders")
+    assert NOT_RELEASED not in why_none(staff, rows, chosen(search), what="Responders")
 
 
 def test_outside_no_small_curve_is_drawn(outsider, staff):

@@ -74,12 +74,17 @@ def test_the_url_is_the_choice():
     further one splits it.
     """
     choice = chosen("?parameter=NRS7D&modality=local&clinic=C1")
-    where, params = choice.stratum()
+    where, params = choice.stratum().condition()
     assert where == 'strata = $1 AND "clinic_id" = $2 AND "modality" = $3'
     assert params == [("clinic_id", "modality"), "C1", "local"]
-    assert choice.stratum("arm")[1] == [("clinic_id", "modality", "study_arm"), "C1", "local"]
+    assert choice.stratum("arm").condition()[1] == [
+        ("clinic_id", "modality", "study_arm"),
+        "C1",
+        "local",
+    ]
+    assert choice.stratum().condition(after=2)[0].startswith('strata = $3 AND "clinic_id" = $4')
     assert choice.get("parameter") == "NRS7D"
-    assert chosen(None).stratum() == ("strata = $1", [()])
+    assert chosen(None).stratum().condition() == ("strata = $1", [()])
 
 
 STUDIES = {"ROUTINE": ["(none)"], "A": ["control", "sham"], "M": ["(masked)"]}
@@ -117,11 +122,11 @@ def test_a_page_stands_on_one_study(search, studies, in_force, said):
     first.
     """
     choice = settled(chosen(search), studies)
-    where, params = choice.stratum()
+    where, params = choice.stratum().condition()
     assert where == 'strata = $1 AND "study_id" = $2 AND "arm" = $3'
     assert params == [("study_arm",), *in_force]
     assert choice.frame == said
-    assert choice.stratum("arm") == (
+    assert choice.stratum("arm").condition() == (
         'strata = $1 AND "study_id" = $2',
         [("study_arm",), in_force[0]],
     )

@@ -20,9 +20,10 @@ from datetime import datetime
 
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..schemas import MARK, TIMESTAMP, Column, Outside, Table
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from . import released_curves, released_safety
 from . import released_figures as figures
 from .released_courses import course_relief

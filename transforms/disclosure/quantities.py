@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..schemas import MARK
-from ..schemas.mart import STRATUM_COLUMNS
 from .released_counts import Counts
 from .strata_lines import COUNT, Strata
 

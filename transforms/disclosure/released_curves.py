@@ -6,8 +6,8 @@ Here: `thinned_curves`, `survival_curves`. Not here: the figures of other tables
 
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
-from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import survival
 from .figure_parts import to_digits
 from .rounding import to_base

@@ -6,8 +6,8 @@ Here: which rows stay, and the figures of their rounded counts. Not here: other 
 
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
-from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import competing
 from .rounding import exact, significant, to_base
 

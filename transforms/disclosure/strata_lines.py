@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from ..schemas.mart import COLUMNS_OF, STRATUM_COLUMNS
+from ..facts.strata import COLUMNS_OF, STRATUM_COLUMNS
 
 COUNT = np.float32  # exact to 16 million, in half the memory
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..schemas import MARK
 from ..schemas.app import RELEASED
-from ..schemas.mart import STRATUM_COLUMNS
 from .quantities import Quantities
 from .released_counts import COUNTS, Counts
 from .strata_lines import Strata

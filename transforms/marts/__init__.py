@@ -1,6 +1,6 @@
 """The registry of marts: which table, from which tables, by which function.
 
-Here: `MARTS`, one entry a mart of transforms/marts. Not here: the computation (one module a mart)
+Here: `MARTS`, one entry a mart of transforms/marts, and what of an input it takes. Not here: the computation (one module a mart)
 and when it runs (orchestration makes an asset of each entry, in the order that the inputs demand).
 """
 
@@ -12,8 +12,10 @@ from typing import Literal
 import polars as pl
 
 from ..disclosure import Cells
+from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..schemas import MART_TABLES, Table
+from ..schemas.raw import REJECTS
 from . import (
     adact,
     adae,
@@ -62,7 +64,9 @@ class Mart:
     function of whole marts. One that readers from outside the clinic may see, and that counts
     people, says how in `cells`: `is_suppressed` and releases come of it. `is_released`: the rows that
     a release may hold, None = all. `follows`: what of the data cut its rows change with where its
-    inputs stay: the hour in which that lies, its moment, or (stamps apart) nothing.
+    inputs stay: the hour in which that lies, its moment, or (stamps apart) nothing. `coupled`: of a
+    summary of strata of which those alone are computed in which something changed, what of the
+    inputs all strata stand on.
     """
 
     table: Table
@@ -72,6 +76,12 @@ class Mart:
     cells: Callable[[Options], Cells] | None = None
     is_released: Callable[[], pl.Expr] | None = None
     follows: Follows = "hour"
+    coupled: Callable[..., object] | None = None
+
+    @property
+    def has_strata(self) -> bool:
+        """Whether it is of strata, and computes those that somebody asks for (`over`)."""
+        return {"strata", *STRATUM_COLUMNS} <= set(self.table.names)
 
 
 def _counting(module: ModuleType, *, follows: Follows = "hour") -> Mart:
@@ -84,6 +94,7 @@ def _counting(module: ModuleType, *, follows: Follows = "hour") -> Mart:
         cells=module.cells,
         is_released=getattr(module, "is_released", None),
         follows=follows,
+        coupled=getattr(module, "coupled", None),
     )
 
 
@@ -160,3 +171,12 @@ MARTS: dict[str, Mart] = {
     "clinic_funnel": _counting(clinic_funnel, follows="nothing"),
     "control_charts": _counting(control_charts, follows="nothing"),
 }
+
+
+def input_columns(full_name: str) -> list[str] | None:
+    """Those of a table that marts are computed from, None = all: not the bytes of rejects, for a
+    flood's may be larger than memory, and no figure is made of them.
+    """
+    if full_name != REJECTS.full_name:
+        return None
+    return [column.name for column in REJECTS.columns if column.dtype != pl.Binary]

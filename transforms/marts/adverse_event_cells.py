@@ -1,7 +1,7 @@
 """Counts of adverse events over time at risk, cell by cell: what the marts of adverse-event rates
 share.
 
-Here: numerators and denominators of every combination of strata, category and restriction. Not
+Here: numerators and denominators of combinations of strata, category and restriction. Not
 here: which records count where (adverse_event_places.py), rates and intervals
 (adverse_event_rates.py, adverse_event_groups.py). An event is counted once for all its records that
 meet the restriction.
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from ..facts.restrictions import RESTRICTIONS
+from ..facts.strata import STRATUM_COLUMNS, Combination
 from ..rules.time_at_risk import US_PER_YEAR, length_us
-from ..schemas.mart import STRATUM_COLUMNS
-from .adverse_event_places import ENDS, EVERYBODY, OF_SESSION, Place
-from .strata import COMBINATIONS, columns_of, in_force
+from .adverse_event_places import ENDS, EVERYBODY, Place, of_session
+from .strata import columns_of, in_force
 
 # Sums over a stratum's patients, from which intervals with patients as clusters are made
 PATIENT_SUMS = (
@@ -42,7 +42,7 @@ def cells(
     events: dict[tuple[str, ...], pl.DataFrame],
     categories: pl.DataFrame,
     restrictions: Sequence[str],
-    over: Sequence[tuple[str, ...]] = COMBINATIONS,
+    over: Sequence[Combination],
 ) -> pl.DataFrame:
     """Counts over the combinations of dimensions in `over`: a row a stratum, restriction and
     category, those without events too.
@@ -54,7 +54,7 @@ def cells(
     return pl.concat(
         _of_combination(combination, begun, where[by], events[by], grid, by=by)
         for combination in over
-        for by in (tuple(c for c in columns_of(combination) if c in OF_SESSION),)
+        for by in (of_session(combination),)
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ..facts.strata import Combination
 from .clustered_columns import PROPORTION, RATE, Measure, with_clustered
 
 
@@ -27,6 +28,8 @@ MEASURES = (
 )
 
 
-def clustered(rows: pl.DataFrame, *, by: Sequence[str]) -> pl.DataFrame:
-    """The rows with both limits of each rate; `by`: term and restriction."""
-    return with_clustered(rows, MEASURES, by=by)
+def clustered(
+    rows: pl.DataFrame, *, over: Sequence[Combination], by: Sequence[str]
+) -> pl.DataFrame:
+    """The rows over `over` with both limits of each rate; `by`: term and restriction."""
+    return with_clustered(rows, MEASURES, by=by, over=over)

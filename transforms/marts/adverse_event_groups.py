@@ -8,11 +8,14 @@ A patient with several events of a body system or group counts once in it, and i
 alone among the grades.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.event_groups import GROUPS
 from ..facts.restrictions import GROUP_RESTRICTIONS, flag_columns, spelt_out
+from ..facts.strata import STORED, Combination
 from ..facts.values import UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
@@ -44,6 +47,7 @@ def compute(
     time_at_risk: pl.DataFrame,
     options: Options,
     cut: Cut,
+    over: Sequence[Combination] = STORED,
 ) -> pl.DataFrame:
     """A row a stratum, grouping, category and restriction, those without events too.
 
@@ -52,9 +56,11 @@ def compute(
     begun = sessions_in_time(adsl, adex, time_at_risk)
     records = event_records(adsl, adae)
     nothing = lasting(records.clear(), clean_window_days=options.clean_window_days)
-    where = places(begun, records, time_at_risk, removed=nothing, options=options, cut=cut)
+    where = places(
+        begun, records, time_at_risk, removed=nothing, options=options, cut=cut, over=over
+    )
     parts = [
-        _of(grouping, pick, categories, where=where, begun=begun).with_columns(
+        _of(grouping, pick, categories, where=where, begun=begun, over=over).with_columns(
             grouping=pl.lit(grouping)
         )
         for grouping, pick, categories in (
@@ -79,14 +85,17 @@ def cells(options: Options) -> disclosure.Cells:
     )
 
 
-def _of(grouping: str, pick, categories, *, where, begun: pl.DataFrame) -> pl.DataFrame:
+def _of(
+    grouping: str, pick, categories, *, where, begun: pl.DataFrame, over: Sequence[Combination]
+) -> pl.DataFrame:
     """The rows of a grouping; `pick` gives the stacked records their category."""
     events = {
         by: pick(counted.stacked(place.records, GROUP_RESTRICTIONS), by=by)
         for by, place in where.items()
     }
     listed = pl.DataFrame({"category": sorted(categories)}, schema={"category": pl.String})
-    frame = spelt_out(_rated(counted.cells(begun, where, events, listed, GROUP_RESTRICTIONS)))
+    counts = counted.cells(begun, where, events, listed, GROUP_RESTRICTIONS, over)
+    frame = spelt_out(_rated(counts))
     if grouping == WORST_GRADE:
         # a patient is in one grade, so that time and events are of no grade
         frame = frame.with_columns(pl.lit(None, frame.schema[c]).alias(c) for c in _OF_EVENTS)

@@ -14,13 +14,14 @@ a body system or a group of terms has the whole time: whoever has a headache can
 to the planned end are the same figures without the loss of lost patients.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 
 import polars as pl
 
 from ..facts.sessions import BEGUN, DELIVERED
+from ..facts.strata import Combination
 from ..facts.thresholds import SESSION_WINDOW_H
 from ..options import Cut, Options
 from ..rules.safety import lasts_until, with_event_number
@@ -35,7 +36,7 @@ from ..rules.time_at_risk import (
     person_time_cut,
     session_windows,
 )
-from .strata import dimensions_of
+from .strata import columns_of, dimensions_of
 
 # Suffix of the figures -> the end of the time that they are over
 ENDS = {"": OBSERVED, "_planned": PLANNED}
@@ -125,9 +126,10 @@ def places(
     removed: pl.DataFrame,
     options: Options,
     cut: Cut,
+    over: Iterable[Combination],
 ) -> dict[tuple[str, ...], Place]:
-    """The place of each set of the columns OF_SESSION. `removed`: as `lasting` gives it, or no
-    row.
+    """The place of each set of the columns OF_SESSION that the combinations have. `removed`: as
+    `lasting` gives it, or no row.
     """
     cut_at = person_time_cut(options=options, cut=cut)
     return {
@@ -140,9 +142,13 @@ def places(
             cut_at=cut_at,
             window_days=options.risk_window_days,
         )
-        for size in range(len(OF_SESSION) + 1)
-        for by in combinations(OF_SESSION, size)
+        for by in {of_session(combination) for combination in over}
     }
+
+
+def of_session(combination: Combination) -> tuple[str, ...]:
+    """The columns of a combination that a session has."""
+    return tuple(c for c in columns_of(combination) if c in OF_SESSION)
 
 
 def _place(

@@ -1,8 +1,8 @@
 """mart.adverse_event_rates: how often adverse events happen, by stratum, term and restriction, zero
 events included.
 
-Here: rates and their intervals over every combination of clinic, modality, indication and study
-with arm. Not here: what counts in a cell (adverse_event_cells.py), body systems, grades and groups
+Here: rates and their intervals over combinations of clinic, modality, indication and study with
+arm. Not here: what counts in a cell (adverse_event_cells.py), body systems, grades and groups
 of terms (adverse_event_groups.py).
 
 Each restriction stands alone; they are not crossed. One numerator serves all rates of a row: the
@@ -16,16 +16,17 @@ import polars as pl
 
 from .. import disclosure
 from ..facts.restrictions import RESTRICTIONS, key_columns, spelt_out
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..records.unread import unread_records
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import rate_columns, rates
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .adverse_event_places import ENDS, event_records, lasting, places, sessions_in_time
 from .stamp import stamped
-from .strata import COMBINATIONS
+from .strata import with_clinics
 
 TABLE = MART_TABLES["adverse_event_rates"]
 INPUTS = (
@@ -59,7 +60,7 @@ def compute(
     rejects: pl.DataFrame,
     options: Options,
     cut: Cut,
-    over: Sequence[tuple[str, ...]] = COMBINATIONS,
+    over: Sequence[Combination] = STORED,
 ) -> pl.DataFrame:
     """A row a stratum that has sessions or events, term seen in a treated patient (null = any) and
     restriction.
@@ -70,17 +71,20 @@ def compute(
     begun = sessions_in_time(adsl, adex, time_at_risk)
     records = event_records(adsl, adae)
     removed = lasting(records, clean_window_days=options.clean_window_days)
-    where = places(begun, records, time_at_risk, removed=removed, options=options, cut=cut)
+    apart = with_clinics(over)
+    where = places(
+        begun, records, time_at_risk, removed=removed, options=options, cut=cut, over=apart
+    )
     events = {by: _of_terms_and_any(place.records) for by, place in where.items()}
     treated = records.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
     any_term = pl.DataFrame({"category": [None]}, schema={"category": pl.String})
     terms = pl.concat([any_term, treated.select("category")]).unique()
-    counts = counted.cells(begun, where, events, terms, tuple(RESTRICTIONS), over)
+    counts = counted.cells(begun, where, events, terms, tuple(RESTRICTIONS), apart)
     unread = unread_records(rejects.filter("is_safety"))
     rows = spelt_out(_rated(counts)).rename({"category": "term"})
     rows = rows.with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
     rows = _with_doubts(rows, implausible, likely_doubles)
-    rows = clustered(rows, by=["term", *key_columns()])
+    rows = clustered(rows, over=over, by=["term", *key_columns()])
     rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ..facts.strata import STORED, Combination
 from ..facts.values import UNKNOWN
 from ..statistics import clinics_like_these
-from .strata import COMBINATIONS
+from .strata import rows_over
 
 MEAN, PROPORTION, RATE = "mean", "proportion", "rate"
 ONE_CLINIC = "of one clinic"
 EQUAL_CLINICS = "all clinics' means equal: no interval"
 NO_EVENT = "no event: nothing says how much clinics differ, and a rate has no upper end"
-NOT_APART = "the clinics of this stratum are not stored apart"
 NO_KIND = "a median over patients: no interval over clinics"
 _LIMITS = {
     MEAN: clinics_like_these.mean_limits,
@@ -58,14 +58,13 @@ def with_clustered(
     measures: Sequence[Measure],
     *,
     by: Sequence[str],
-    over: Sequence[tuple[str, ...]] = COMBINATIONS,
+    over: Sequence[Combination] = STORED,
 ) -> pl.DataFrame:
-    """A summary's rows with the two limits of each measure; `by`: what a row is of, beside its
-    stratum.
+    """The rows of the combinations `over` with the two limits of each measure; `by`: what a row is
+    of, beside its stratum.
 
-    `over`: the combinations of dimensions that the summary has; where it has none of a stratum with
-    its clinic, the stratum's clinics are not known apart. `clustered_reason` is that of the first
-    measure, which says most where one row has several.
+    `frame`: rows over `strata.with_clinics(over)`, so that each stratum's clinics are known apart.
+    `clustered_reason` is that of the first measure, which says most where one row has several.
     """
     frame = frame.with_row_index(_ROW)
     pairs = _pairs(frame, by=by)
@@ -74,9 +73,9 @@ def with_clustered(
             _limits_of(frame, pairs, measure), on=_ROW, how="left", maintain_order="left"
         )
         if k == 0:
-            frame = frame.with_columns(clustered_reason=_reason(measure, over=over))
+            frame = frame.with_columns(clustered_reason=_reason(measure))
         frame = frame.drop(_CLINICS)
-    return frame.drop(_ROW)
+    return rows_over(frame, over).drop(_ROW)
 
 
 def _pairs(frame: pl.DataFrame, *, by: Sequence[str]) -> pl.DataFrame:
@@ -148,21 +147,13 @@ def _limits(counted: pl.DataFrame, kind: str, measure: Measure) -> pl.DataFrame:
     )
 
 
-def _reason(measure: Measure, *, over: Sequence[tuple[str, ...]]) -> pl.Expr:
+def _reason(measure: Measure) -> pl.Expr:
     clinics = pl.col(_CLINICS).fill_null(0)
     few = pl.format(
         "{} clinics: at least {} are needed", clinics, pl.lit(clinics_like_these.MIN_CLINICS)
     )
-    apart = [_text(c) for c in over if _text(("clinic_id", *c)) in {_text(other) for other in over}]
     reason = pl.when(_is_of_clinic()).then(pl.lit(ONE_CLINIC))
-    reason = reason.when(~pl.col("strata").list.sort().list.join(",").is_in(apart)).then(
-        pl.lit(NOT_APART)
-    )
     reason = reason.when(measure.kind.is_null()).then(pl.lit(NO_KIND))
     reason = reason.when(clinics < clinics_like_these.MIN_CLINICS).then(few)
     reason = reason.when(pl.col(f"{measure.name}_upper").is_not_null()).then(None)
     return reason.otherwise(measure.kind.replace_strict(_WITHOUT_LIMITS, return_dtype=pl.String))
-
-
-def _text(combination: Sequence[str]) -> str:
-    return ",".join(sorted(combination))

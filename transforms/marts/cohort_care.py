@@ -1,7 +1,7 @@
 """Rows of mart.cohort_outcomes about other care: pain killers before and after, injections and
 surgery.
 
-Here: shares of patients and rates of procedures, over every combination of the dimensions.
+Here: shares of patients and rates of procedures, over combinations of the dimensions.
 Not here: what a patient's care was (rules/care.py), the opioid dose (cohort_outcomes, from
 patient_outcomes), time to surgery (survival_curves).
 
@@ -9,11 +9,13 @@ Use before and after is counted of the same patients: those whose care is known 
 change is a change, not an effect.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS, Combination
 from ..options import Cut
 from ..rules import care as care_rules
-from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics.intervals import garwood
 from .cohort_estimates import as_proportion
 from .cohort_sessions import PATIENTS
@@ -30,7 +32,9 @@ RATES = {
 }
 
 
-def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFrame]:
+def rows(
+    adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut, over: Sequence[Combination]
+) -> list[pl.DataFrame]:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate,
     limits, reason.
 
@@ -43,11 +47,11 @@ def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFra
     days = people.select("patient_id", "timezone", "DAY1DT", "DTHDT")
     used = people.join(care_rules.medication_use(care, days), on="patient_id", how="left")
     done = people.join(care_rules.procedures(care, days, cut=cut), on="patient_id", how="left")
-    parts = [part for kind in care_rules.MEDICATIONS for part in _use(used, kind)]
-    return [*parts, *(_rate(done, kind) for kind in RATES)]
+    parts = [part for kind in care_rules.MEDICATIONS for part in _use(used, kind, over=over)]
+    return [*parts, *(_rate(done, kind, over=over) for kind in RATES)]
 
 
-def _use(people: pl.DataFrame, kind: str) -> list[pl.DataFrame]:
+def _use(people: pl.DataFrame, kind: str, *, over: Sequence[Combination]) -> list[pl.DataFrame]:
     """Share before, share at the latest, and of the users before those who stopped, of the others
     who started.
     """
@@ -60,15 +64,23 @@ def _use(people: pl.DataFrame, kind: str) -> list[pl.DataFrame]:
         (f"{kind}_use_stopped", before, ~latest, NO_USER),
         (f"{kind}_use_started", ~before, latest, NO_NON_USER),
     )
-    return [_share(people, *metric, paired=paired) for metric in metrics]
+    return [_share(people, *metric, paired=paired, over=over) for metric in metrics]
 
 
 def _share(
-    people: pl.DataFrame, metric: str, of: pl.Expr, event: pl.Expr, none: str, *, paired: pl.Expr
+    people: pl.DataFrame,
+    metric: str,
+    of: pl.Expr,
+    event: pl.Expr,
+    none: str,
+    *,
+    paired: pl.Expr,
+    over: Sequence[Combination],
 ) -> pl.DataFrame:
     meant = paired & of
     counts = by_strata(
         people,
+        over=over,
         n_patients=pl.len().cast(pl.Int64),
         n_known=paired.sum().cast(pl.Int64),
         n_evaluable=meant.sum().cast(pl.Int64),
@@ -85,10 +97,11 @@ def _share(
     return _named(frame, metric)
 
 
-def _rate(people: pl.DataFrame, kind: str) -> pl.DataFrame:
+def _rate(people: pl.DataFrame, kind: str, *, over: Sequence[Combination]) -> pl.DataFrame:
     """Procedures per 100 patient-years of known care, Garwood limits, none included."""
     frame = by_strata(
         people,
+        over=over,
         n_patients=pl.len().cast(pl.Int64),
         n_evaluable=pl.col("care_days").count().cast(pl.Int64),
         n_event=pl.col(kind).sum().cast(pl.Int64),

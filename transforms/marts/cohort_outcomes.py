@@ -1,7 +1,7 @@
 """mart.cohort_outcomes: a row a metric, stratum, visit and population, with its denominators.
 
 Here: means, changes from baseline and responder shares of the parameters of adqs and adact, over
-every combination of the dimensions, and all rows together. Not here: rows about sessions and
+combinations of the dimensions, and all rows together. Not here: rows about sessions and
 courses (cohort_sessions) and about other care (cohort_care), comparisons of arms. A change from
 baseline is a change, not an effect.
 
@@ -11,7 +11,8 @@ evaluable; the others have a value (evaluable) or not (missing). Who is not due 
 missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from .. import disclosure
 from ..facts.catalogue import METRICS
 from ..facts.estimands import COMPOSITE, ESTIMANDS, TREATMENT_POLICY
 from ..facts.responses import POPULATIONS
+from ..facts.strata import STORED, STORED_OF_CHOICES, Combination
 from ..facts.values import ALL, COMPLETERS, FIRST, LATEST, MISSING_AS_NONRESPONDER
 from ..options import Cut, Options
 from ..rules import care as care_rules
@@ -27,13 +29,14 @@ from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from . import cohort_care, cohort_sessions, cohort_visits
+from .by_stratum import marks
 from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
 from .cohort_responses import Units
 from .patient_outcomes import lasting_response
 from .stamp import stamped
-from .strata import COMBINATIONS, ONE_FILTER, by_strata, of_episodes, per_subject
-from .visit_values import due_of, judgements_of, people_of, values_of
+from .strata import Over, by_strata, of_episodes, per_subject, with_clinics
+from .visit_values import asked_of, due_of, judgements_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
 INPUTS = (
@@ -50,14 +53,7 @@ INPUTS = (
 )
 _ROW = ["metric_id", "visit", "population", "episode", "strategy"]
 _DEFAULTS = {name: estimand.default for name, estimand in ESTIMANDS.items()}
-Combinations = Sequence[tuple[str, ...]]
-# Choice of episodes -> the combinations of dimensions that are stored, and those of every strategy
-Wanted = Mapping[str, tuple[Combinations, Combinations]]
-STORED: Wanted = {
-    FIRST: (COMBINATIONS, ONE_FILTER),
-    LATEST: (ONE_FILTER, ONE_FILTER),
-    ALL: (ONE_FILTER, ONE_FILTER),
-}
+EPISODES = (FIRST, LATEST, ALL)
 _DEFINED = pl.DataFrame(
     [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
     schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
@@ -79,56 +75,48 @@ def compute(
     patient_status,
     options: Options,
     cut: Cut,
-    wanted: Wanted = STORED,
+    over: Sequence[Combination] = STORED,
+    choices: Sequence[Combination] | None = None,
+    episodes: Sequence[str] = EPISODES,
 ) -> pl.DataFrame:
-    """Conforms to `mart.cohort_outcomes`; empty where there is no patient. `wanted`: for somebody
-    who asks for a stratum, as STORED says it of the table.
+    """Conforms to `mart.cohort_outcomes`; empty where there is no patient.
+
+    `over`: the combinations of the first episode under the default strategy, `choices` of others
+    (None: those that are stored), `episodes` which ones: for somebody who asks for more than is
+    stored, or for some of it.
     """
     if adsl.is_empty():
         return TABLE.empty()
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     care = care_rules.local_care(care, whose)
-    parts = []
-    for episode, (over, few) in wanted.items():
+    touched = over.touched if isinstance(over, Over) else None
+    choices = Over(STORED_OF_CHOICES, touched) if choices is None else choices
+    parts, apart, few = [], with_clinics(over), with_clinics(choices)
+    for episode in episodes:
+        combinations = apart if episode == FIRST else few
         people = people_of(adsl, subject_episodes, options=options, episode=episode)
         people = with_first_event(people, care)
-        of_episode = _of_visits(
-            people, adqs, adact, episode=episode, over=over, few=few, cut=cut, options=options
+        units = Units(
+            episode=episode,
+            people=people,
+            due=due_of(people, cut=cut),
+            values=values_of(adqs, adact),
+            judged=judgements_of(adqs),
         )
-        of_episode += _without_visit(_whole_course(people, adqs, care, options=options), over=over)
+        of_episode = [
+            *cohort_visits.rows(units, over=combinations, choices=few, options=options),
+            *_without_visit(_whole_course(people, adqs, care, options=options), over=combinations),
+        ]
         parts += [part.with_columns(episode=pl.lit(episode)) for part in of_episode]
-    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut)
-    parts += cohort_care.rows(adsl, care, cut=cut)
+    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut, over=apart)
+    parts += cohort_care.rows(adsl, care, cut=cut, over=apart)
     frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
-    most, least = (max((pair[k] for pair in wanted.values()), key=len) for k in (0, 1))
-    usual = with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW, over=most)
-    others = with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=least)
-    usual = usual.with_columns(cells(options).suppressed(usual))
-    # beside the first episode under the default strategy each would tell how many differ
-    frame = pl.concat([usual, others.with_columns(is_suppressed=pl.lit(True))])
+    usual = with_clustered(frame.filter(~_is_asked_for()), [_CLUSTERED], by=_ROW, over=over)
+    others = with_clustered(frame.filter(_is_asked_for()), [_CLUSTERED], by=_ROW, over=choices)
+    frame = pl.concat([usual, others])
+    frame = frame.with_columns(marks(frame, cells(options), is_released=is_released))
     order = [*TABLE.key[:6], "visit_day", "population", "episode", "strategy"]
     return TABLE.conform(stamped(frame, cut=cut)).sort(order)
-
-
-def _of_visits(
-    people: pl.DataFrame,
-    adqs: pl.DataFrame,
-    adact: pl.DataFrame,
-    *,
-    episode: str,
-    over: Combinations,
-    few: Combinations,
-    options: Options,
-    cut: Cut,
-) -> list[pl.DataFrame]:
-    units = Units(
-        episode=episode,
-        people=people,
-        due=due_of(people, cut=cut),
-        values=values_of(adqs, adact),
-        judged=judgements_of(adqs),
-    )
-    return cohort_visits.rows(units, over=over, few=few, options=options)
 
 
 # What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor
@@ -168,8 +156,24 @@ def cells(options: Options) -> disclosure.Cells:
 
 
 def is_released() -> pl.Expr:
-    """Rows that a release may hold: no other choice of episodes and strategies."""
+    """Rows that a release may hold: no other choice of episodes and strategies, for beside the first
+    episode under the default strategy each would tell how many differ.
+    """
     return ~_is_asked_for()
+
+
+def coupled(
+    *, adsl: pl.DataFrame, subject_episodes: pl.DataFrame, adqs, adact, options: Options, **_: Any
+) -> list[pl.DataFrame]:
+    """What the rows of a stratum are made of that is of everybody: what studies and clinics ask
+    for.
+    """
+    values = values_of(adqs, adact)
+    people = (
+        people_of(adsl, subject_episodes, options=options, episode=episode) for episode in EPISODES
+    )
+    asked = (asked_of(values, of_episode) for of_episode in people)
+    return [frame.sort(frame.columns) for frame in asked]
 
 
 def _is_asked_for() -> pl.Expr:
@@ -193,7 +197,7 @@ def _whole_course(
     return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 
 
-def _without_visit(outcomes: pl.DataFrame, *, over: Combinations) -> list[pl.DataFrame]:
+def _without_visit(outcomes: pl.DataFrame, *, over: Sequence[Combination]) -> list[pl.DataFrame]:
     """Sustained response (without two assessments not evaluable) and opioid dose (not known:
     missing): no visit.
     """
@@ -221,7 +225,7 @@ def _of_everybody(
     column: str,
     metric: str,
     *,
-    over: Combinations,
+    over: Sequence[Combination],
     without: str = "n_missing",
 ) -> pl.DataFrame:
     """Counts of all patients; those without a value are counted in `without`."""

@@ -1,7 +1,7 @@
 """Rows of mart.cohort_outcomes about treatment: sessions held, limits, clearance, questions,
 exposure, adherence.
 
-Here: what is counted of mart.adex and of courses, over every combination of the dimensions.
+Here: what is counted of mart.adex and of courses, over combinations of the dimensions.
 Not here: a session's own flags (adex), harm (adverse_event_rates), patients' outcomes
 (cohort_outcomes).
 
@@ -12,6 +12,7 @@ one). Limits hold for patients with several sessions each (`clustered`). A strat
 without a session has a row with zeros and the reason.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,12 +20,12 @@ import polars as pl
 from ..facts.catalogue import STATISTICS
 from ..facts.limits import ANY_EXCEEDED, FLAGS, LIMITS
 from ..facts.sessions import BEGUN, BOOKED, DELIVERED
+from ..facts.strata import STRATUM_COLUMNS, Combination
 from ..facts.values import UNKNOWN
 from ..options import Cut, Options
 from ..rules.exposure import course_adherence
 from ..rules.local_time import with_cut_day
 from ..rules.studies import with_study
-from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics.clustered import Sums, clustered_mean, clustered_proportion, median_ranks
 from ..statistics.intervals import Limits
 from .strata import COUNTS_ONCE, by_strata, dimensions_of
@@ -93,7 +94,13 @@ _AMOUNTS = (
 
 
 def rows(
-    adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, options: Options, cut: Cut
+    adsl: pl.DataFrame,
+    adex: pl.DataFrame,
+    courses: pl.DataFrame,
+    *,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination],
 ) -> list:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate,
     limits, reason.
@@ -116,14 +123,20 @@ def rows(
     places = pl.concat(
         [frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)]
     )
-    strata = by_strata(places, rows=pl.len()).drop("rows")
-    return [*_shares(sessions, strata), *_medians(sessions, strata), _adherence(prescribed, strata)]
+    strata = by_strata(places, over=over, rows=pl.len()).drop("rows")
+    return [
+        *_shares(sessions, strata, over=over),
+        *_medians(sessions, strata, over=over),
+        _adherence(prescribed, strata, over=over),
+    ]
 
 
 # --- sessions -----------------------------------------------------------------------------------
 
 
-def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
+def _shares(
+    sessions: pl.DataFrame, strata: pl.DataFrame, *, over: Sequence[Combination]
+) -> list[pl.DataFrame]:
     """A frame a share and a frame a mean: over sessions, a patient a cluster."""
     columns = {}
     for share in _SHARES:
@@ -132,7 +145,10 @@ def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
         columns |= _totals(amount.name, amount.of, amount.value)
     names = [*(s.metric for s in _SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
     cells = _clustered(
-        sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns), strata, names
+        sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns),
+        strata,
+        names,
+        over=over,
     )
     shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in _SHARES]
     means = [
@@ -150,14 +166,18 @@ def _totals(name: str, of: pl.Expr, value: pl.Expr) -> dict[str, pl.Expr]:
     return {**{c: number.cast(pl.Int64) for c, number in counts.items()}, f"{name}.x": meant.sum()}
 
 
-def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def _clustered(
+    totals: pl.DataFrame, strata: pl.DataFrame, names: list[str], *, over: Sequence[Combination]
+) -> pl.DataFrame:
     """A row a stratum: of each name the sums over patients that `clustered.Sums` wants, and the
     counts.
 
     `totals`: `k`, `n`, `x` of each name, a row a patient and place.
     """
     added = {f"{name}.{part}": pl.col(f"{name}.{part}").sum() for name in names for part in "knx"}
-    patients = by_strata(totals.sort("USUBJID", *STRATUM_COLUMNS), by=["USUBJID"], **added)
+    patients = by_strata(
+        totals.sort("USUBJID", *STRATUM_COLUMNS), over=over, by=["USUBJID"], **added
+    )
     patients, sums = patients.sort("USUBJID"), {}
     for name in names:
         k, n, x = (pl.col(f"{name}.{part}") for part in "knx")
@@ -232,14 +252,16 @@ def _named(frame: pl.DataFrame, metric: str, *, unit: str, population: str) -> p
 # --- medians over patients ----------------------------------------------------------------------
 
 
-def _medians(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
+def _medians(
+    sessions: pl.DataFrame, strata: pl.DataFrame, *, over: Sequence[Combination]
+) -> list[pl.DataFrame]:
     """A frame an amount: the median over patients, each with one value; exact limits by order
     statistics.
     """
     columns = {}
     for amount in _AMOUNTS:
         columns |= {f"{amount.name}.k": amount.of.sum(), amount.name: _of_one_patient(amount)}
-    patients = by_strata(sessions, by=["USUBJID"], **columns)
+    patients = by_strata(sessions, over=over, by=["USUBJID"], **columns)
     return [
         _median(patients, strata, amount) for amount in _AMOUNTS if "median" in amount.statistics
     ]
@@ -312,7 +334,9 @@ def _courses(
     )
 
 
-def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
+def _adherence(
+    courses: pl.DataFrame, strata: pl.DataFrame, *, over: Sequence[Combination]
+) -> pl.DataFrame:
     """Mean over courses that are over; the others are pending, those without a prescription not
     evaluable.
     """
@@ -328,8 +352,10 @@ def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
             }
         )
     )
-    cells = _clustered(totals, strata, ["course"])
-    closed = by_strata(courses, closed=pl.col("is_closed").sum().cast(pl.Int64)).drop("strata")
+    cells = _clustered(totals, strata, ["course"], over=over)
+    closed = by_strata(courses, over=over, closed=pl.col("is_closed").sum().cast(pl.Int64)).drop(
+        "strata"
+    )
     frame = _estimated(cells, "course", "course_adherence", unit="ratio", population=COURSES)
     frame = frame.join(closed, on=STRATUM_COLUMNS, how="left", nulls_equal=True)
     n, is_over = pl.col("n_evaluable"), pl.col("closed").fill_null(0)

@@ -18,15 +18,15 @@ import polars as pl
 from ..facts.catalogue import STATISTICS, Metric
 from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
 from ..facts.responses import POPULATIONS, RESPONDER_RULES, WORSENING
+from ..facts.strata import STRATUM_COLUMNS, Combination
 from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import windows
 from ..rules.regression_to_mean import rtm_columns
-from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import repeated
 from .cohort_estimates import as_mean, as_proportion
 from .cohort_responses import RULES, UNIT, WITHOUT_BASELINE, Units, candidates_of, under
-from .strata import COUNTS_ONCE, by_strata
+from .strata import COUNTS_ONCE, by_strata, is_of
 from .visit_values import asked_of, expected_of
 
 _STRATUM = list(STRATUM_COLUMNS)
@@ -37,11 +37,13 @@ _RESPONSES = tuple(rule.name for rule in RESPONDER_RULES.values() if not rule.is
 def rows(
     units: Units,
     *,
-    over: Sequence[tuple[str, ...]],
-    few: Sequence[tuple[str, ...]],
+    over: Sequence[Combination],
+    choices: Sequence[Combination],
     options: Options,
 ) -> list[pl.DataFrame]:
-    """The estimates over the combinations `over`; strategies that are not the default over `few`."""
+    """The estimates over the combinations `over`; of other strategies than the default over
+    `choices`.
+    """
     asked = asked_of(units.values, units.people)
     cells = _cells(units, asked, over=over)
     means = [
@@ -51,7 +53,7 @@ def rows(
     parts = [part.with_columns(strategy=pl.lit(TREATMENT_POLICY)) for part in (*means, worse)]
     candidates = candidates_of(units, asked)
     for strategy in STRATEGIES:
-        combinations = over if strategy == COMPOSITE else few
+        combinations = over if strategy == COMPOSITE else choices
         parts += _responses(cells, candidates, strategy, units=units, over=combinations)
     return [_named(part, options=options) for part in parts]
 
@@ -59,7 +61,7 @@ def rows(
 # --- counts -------------------------------------------------------------------------------------
 
 
-def _cells(units: Units, asked: pl.DataFrame, *, over: Sequence[tuple[str, ...]]) -> pl.DataFrame:
+def _cells(units: Units, asked: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
     """A row a stratum, parameter and visit with every count and moment that the estimates need."""
     patients = by_strata(
         units.due,
@@ -141,7 +143,7 @@ def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def _with_clusters(
-    cells: pl.DataFrame, units: Units, name: str, *, over: Sequence[tuple[str, ...]]
+    cells: pl.DataFrame, units: Units, name: str, *, over: Sequence[Combination]
 ) -> pl.DataFrame:
     """Where all episodes count, the cells with the sums over patients of the statistic's values."""
     if units.episode != ALL:
@@ -150,22 +152,28 @@ def _with_clusters(
     if value is None:
         flag = pl.col(RULES[name])
         value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
-    return _with_sums(cells, _seen(units).with_columns(_value=value), over=over)
+    return _with_sums(cells, _of_patients(_seen(units).with_columns(_value=value), over=over))
+
+
+def _of_patients(seen: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
+    """A row a stratum, parameter, visit and patient: `units` that have a `_value`, `every` unit and
+    the values' `total`.
+    """
+    return by_strata(
+        seen,
+        by=["PARAMCD", "AVISIT", "patient_id"],
+        over=over,
+        units=pl.col("_value").count(),
+        every=pl.len(),
+        total=pl.col("_value").sum(),
+    ).sort("patient_id")  # a sum's last digit depends on its order
 
 
 def _with_sums(
-    cells: pl.DataFrame, seen: pl.DataFrame, *, over: Sequence[tuple[str, ...]]
+    cells: pl.DataFrame, of_patients: pl.DataFrame, *, units: str = "units"
 ) -> pl.DataFrame:
-    """The cells with the sums of repeated.sums of `_value`, whose patients are the clusters."""
-    by = ["PARAMCD", "AVISIT"]
-    of_patient = by_strata(
-        seen,
-        by=[*by, "patient_id"],
-        over=over,
-        units=pl.col("_value").count(),
-        total=pl.col("_value").sum(),
-    ).sort(*_CELL, "patient_id")
-    sums = of_patient.group_by(_CELL).agg(**repeated.sums("units", "total"))
+    """The cells with the sums of repeated.sums of the values, whose patients are the clusters."""
+    sums = of_patients.group_by(_CELL).agg(**repeated.sums(units, "total"))
     return cells.join(sums, on=_CELL, how="left", nulls_equal=True)
 
 
@@ -178,7 +186,7 @@ def _responses(
     strategy: str,
     *,
     units: Units,
-    over: Sequence[tuple[str, ...]],
+    over: Sequence[Combination],
 ) -> list[pl.DataFrame]:
     """The shares of responders under a strategy, a frame a rule and population."""
     parts = []
@@ -192,23 +200,19 @@ def _responses(
             n_events_between=pl.col("_is_decided").sum(),
             **_rule_counts(name, flag),
         )
-        of_combinations = cells.filter(_is_over(combinations=over))
+        of_combinations = cells.filter(is_of(over))
         frame = of_combinations.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
         frame, response = _whole(frame), (flag == "Y").cast(pl.Float64)
-        for population, value in (
-            (COMPLETERS, response),
-            (MISSING_AS_NONRESPONDER, response.fill_null(0.0)),
-        ):
+        if units.episode == ALL:
+            of_patients = _of_patients(judged.with_columns(_value=response), over=over)
+        # who has no value is no responder: another unit of the patient's, and the same total
+        for population, counted in ((COMPLETERS, "units"), (MISSING_AS_NONRESPONDER, "every")):
             of_units = frame
             if units.episode == ALL:
-                of_units = _with_sums(frame, judged.with_columns(_value=value), over=over)
+                of_units = _with_sums(frame, of_patients, units=counted)
             part = _proportion(of_units, name, population)
             parts.append(part.with_columns(strategy=pl.lit(strategy)))
     return parts
-
-
-def _is_over(*, combinations: Sequence[tuple[str, ...]]) -> pl.Expr:
-    return pl.col("strata").list.join(",").is_in([",".join(c) for c in combinations])
 
 
 # --- estimates ----------------------------------------------------------------------------------

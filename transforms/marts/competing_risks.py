@@ -1,5 +1,5 @@
 """mart.competing_risks: of the times of mart.adtte with competing events, the cumulative incidence
-of each event, over every combination of strata.
+of each event, over combinations of strata.
 
 Here: which rows make a curve, Gray's test. Not here: the times (rules/retreatment.py), the
 estimators (statistics/competing.py, gray.py), Kaplan-Meier of the same times (survival_curves.py).
@@ -9,24 +9,34 @@ were randomised and everybody allocated has a time: whom only one arm's course o
 was not put aside by chance.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.competing_events import CENSORED, COMPETING_EVENTS, EVENT
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..facts.values import NONE
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import competing, gray
 from .stamp import stamped
-from .strata import COMBINATIONS, STUDY_ARM, columns_of, dimensions_of, in_force, of_subjects, once
+from .strata import STUDY_ARM, columns_of, dimensions_of, in_force, of_subjects, once
 
 TABLE = MART_TABLES["competing_risks"]
 INPUTS = ("mart.adtte", "mart.adsl")
 METRIC = "first_of_competing_events"
 
 
-def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adtte: pl.DataFrame,
+    adsl: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, stratum, event and time; columns of MART_TABLES["competing_risks"].
 
     A row of adtte without a time is in no curve; empty without times.
@@ -40,7 +50,7 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
         _curves(part, combination, events=events)
         for parameter, events in COMPETING_EVENTS.items()
         if (part := rows.filter(pl.col("PARAMCD") == parameter)).height
-        for combination in COMBINATIONS
+        for combination in over
     ]
     if not curves:
         return TABLE.empty()

@@ -10,10 +10,13 @@ changes are each from its own baseline: none of them is an effect, nor is their 
 comes back is no chance selection and the second baseline may lie within the first one's relief.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.headlines import PAIN_PARAMETERS
+from ..facts.strata import STORED, Combination
 from ..facts.values import ALL
 from ..facts.visits import COURSE_VISITS
 from ..instruments import PARAMETERS
@@ -45,6 +48,7 @@ def compute(
     subject_episodes: pl.DataFrame,
     options: Options,
     cut: Cut,
+    over: Sequence[Combination] = STORED,
 ) -> pl.DataFrame:
     """A row a parameter, visit and stratum; columns of MART_TABLES["course_relief"]. Empty where
     nobody has a second episode with a pain score.
@@ -54,7 +58,7 @@ def compute(
     visits = _visits(pairs, due_of(people, cut=cut), values_of(adqs))
     if visits.is_empty():
         return TABLE.empty()
-    rows = _summed(visits)
+    rows = _summed(visits, over=over)
     units = {code: p.unit for code, p in PARAMETERS.items()}
     rows = rows.with_columns(
         cells(options).suppressed(rows),
@@ -139,7 +143,7 @@ def _visits(pairs: pl.DataFrame, due: pl.DataFrame, values: pl.DataFrame) -> pl.
     return frame.with_columns(pl.when("is_pair").then(pl.col(*_LEVELS, *MEASURES)))
 
 
-def _summed(visits: pl.DataFrame) -> pl.DataFrame:
+def _summed(visits: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
     counts = {
         "n_patients": pl.len(),
         "n_due": pl.col("is_due").sum(),
@@ -149,6 +153,7 @@ def _summed(visits: pl.DataFrame) -> pl.DataFrame:
     }
     rows = by_strata(
         visits.sort("first", "visit"),
+        over=over,
         by=["parameter", "visit"],
         **{name: count.cast(pl.Int64) for name, count in counts.items()},
         **{level: pl.col(level).mean() for level in _LEVELS},

@@ -4,10 +4,13 @@ Here: mean changes of the patients due, in bins, by stratum and visit. Not here:
 bins (rules/exposure.py), the thermal dose of a session (cohort_sessions).
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.parameters import PARAMETERS
+from ..facts.strata import STORED, Combination
 from ..options import Cut, Options
 from ..rules import exposure, windows
 from ..rules.regression_to_mean import rtm_columns
@@ -16,7 +19,7 @@ from ..schemas.mart import CELL_DIMENSIONS
 from .clustered_columns import MEAN, Measure, with_clustered
 from .cohort_estimates import as_mean
 from .stamp import stamped
-from .strata import FEW_COMBINATIONS, by_strata, of_episodes
+from .strata import by_strata, of_episodes, with_clinics
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["dose_response"]
@@ -30,7 +33,16 @@ _CLUSTERED = Measure(
 )
 
 
-def compute(*, adsl, adqs, adex, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adsl,
+    adqs,
+    adex,
+    subject_episodes,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, visit, stratum and bin; columns of MART_TABLES["dose_response"]."""
     due = due_of(people_of(adsl, subject_episodes, options=options), cut=cut).filter("is_due")
     changes = values_of(adqs).filter(
@@ -45,9 +57,11 @@ def compute(*, adsl, adqs, adex, subject_episodes, options: Options, cut: Cut) -
     if people.is_empty():
         return TABLE.empty()
     by = ["parameter", "visit", "from_per_week", "to_per_week"]
-    bins = by_strata(people.sort("USUBJID"), by=by, over=FEW_COMBINATIONS, **exposure.of_dose_bin())
+    bins = by_strata(
+        people.sort("USUBJID"), by=by, over=with_clinics(over), **exposure.of_dose_bin()
+    )
     bins = as_mean(bins.with_columns(mean="mean_change", sd="sd_change", n_evaluable="n_patients"))
-    bins = with_clustered(bins, [_CLUSTERED], by=by, over=FEW_COMBINATIONS)
+    bins = with_clustered(bins, [_CLUSTERED], by=by, over=over)
     units = {code: p.unit for code, p in PARAMETERS.items()}
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
     bins = bins.with_columns(

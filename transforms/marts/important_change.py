@@ -7,16 +7,19 @@ the cut itself (anchor), the responder rules that use the published number (pain
 A patient's change and global impression are those that count for the same visit.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..facts.parameter_metrics import RULE_SOURCES
 from ..facts.parameters import PARAMETERS
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..rules import measurement_error, pain, windows
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import anchor
 from .stamp import stamped
 from .strata import by_strata
@@ -30,7 +33,16 @@ _BY = ["parameter", "visit"]
 _CELL = [*STRATUM_COLUMNS, *_BY]
 
 
-def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adsl,
+    adqs,
+    adact,
+    subject_episodes,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, visit and stratum with a change; columns of
     MART_TABLES["important_change"].
     """
@@ -43,14 +55,14 @@ def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) 
         return TABLE.empty()
     changes = changes.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
     paired = changes.filter(pl.col("is_improved").is_not_null())
-    counts = by_strata(paired, by=[*_BY, "improvement"], **anchor.by_side())
+    counts = by_strata(paired, over=over, by=[*_BY, "improvement"], **anchor.by_side())
     figures = anchor.cuts(counts, by=_CELL, min_group=options.anchor_min_group)
     sizes = {
         "n_changes": pl.len().cast(pl.Int64),
         "n_without_pgic": pl.col("is_improved").null_count().cast(pl.Int64),
     }
     rows = (
-        by_strata(changes, by=_BY, **sizes)
+        by_strata(changes, over=over, by=_BY, **sizes)
         .join(figures, on=_CELL, how="left", nulls_equal=True)
         .join(published, on="parameter")
     )

@@ -1,7 +1,7 @@
-"""Outcomes of one stratum that somebody asks for, stored or not: by the function that makes the mart.
+"""Outcomes of one stratum that somebody asks for, of an episode and strategy.
 
-Here: which combinations it takes, and picking the rows. Not here: counting (cohort_outcomes.py),
-asking (orchestration/outcomes.py).
+Here: picking the rows. Not here: the stratum's (asked.py), counting (cohort_outcomes.py), asking
+(orchestration/outcomes.py).
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from ..facts.estimands import ESTIMANDS
+from ..facts.strata import combination_of
 from ..facts.values import FIRST
 from ..options import Cut, Options
-from ..schemas.mart import COLUMNS_OF, DIMENSIONS
 from . import cohort_outcomes
+from .asked import rows_of_stratum
 
 INPUTS = cohort_outcomes.INPUTS
 
@@ -32,11 +33,16 @@ def outcomes_of(
     statistic's default, else the one asked for where the statistic has it. Rows that no episode is
     asked of (sessions, care) come too. `tables`: those of INPUTS by their bare names.
     """
-    combination = tuple(d for d in DIMENSIONS if any(c in stratum for c in COLUMNS_OF[d]))
-    with_clinic = tuple(d for d in DIMENSIONS if d == "clinic_id" or d in combination)
-    over = tuple(dict.fromkeys([combination, with_clinic]))
-    rows = cohort_outcomes.compute(
-        **tables, options=options, cut=cut, wanted={episode: (over, over)}
+    combination = combination_of(stratum)
+    rows = rows_of_stratum(
+        cohort_outcomes.compute,
+        combination,
+        stratum,
+        **tables,
+        options=options,
+        cut=cut,
+        choices=(combination,),
+        episodes=(episode,),
     )
     strategies = {
         name: strategy if strategy in estimand.strategies else estimand.default
@@ -45,7 +51,4 @@ def outcomes_of(
     wanted = pl.col("statistic").replace_strict(
         strategies, default=pl.col("strategy"), return_dtype=pl.String
     )
-    is_it = [pl.col(column) == value for column, value in stratum.items()]
-    of_strategy = pl.col("strategy").is_null() | (pl.col("strategy") == wanted)
-    is_combination = pl.col("strata").list.join(",") == ",".join(combination)
-    return rows.filter(is_combination, of_strategy, *is_it)
+    return rows.filter(pl.col("strategy").is_null() | (pl.col("strategy") == wanted))

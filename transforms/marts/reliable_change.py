@@ -8,21 +8,24 @@ measurement error are known; those without a value at the visit are missing, the
 evaluable.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..facts.parameters import PARAMETERS
 from ..facts.responses import CHANGE_CLASSES
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..rules import measurement_error, windows
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics.reliable_change import RELIABLE, standard_error_of_difference
 from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
 from .stamp import stamped
-from .strata import by_strata
+from .strata import by_strata, with_clinics
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["reliable_change"]
@@ -43,7 +46,16 @@ _CLUSTERED = [
 ]
 
 
-def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adsl,
+    adqs,
+    adact,
+    subject_episodes,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, visit and stratum with an expected patient; columns of
     MART_TABLES["reliable_change"].
     """
@@ -53,7 +65,7 @@ def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) 
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     errors = known_errors(options=options)
     values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(errors["parameter"].implode()))
-    rows = _counts(values, people, due).join(errors, on="parameter")
+    rows = _counts(values, people, due, over=with_clinics(over)).join(errors, on="parameter")
     has_class = pl.col("reason").is_null()
     rows = rows.with_columns(
         pl.when(has_class).then(pl.col(_COUNTS))
@@ -65,7 +77,7 @@ def compute(*, adsl, adqs, adact, subject_episodes, options: Options, cut: Cut) 
         share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
         limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
         rows = rows.with_columns(share.select(**limits))
-    rows = with_clustered(rows, _CLUSTERED, by=_BY)
+    rows = with_clustered(rows, _CLUSTERED, by=_BY, over=over)
     no_value = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
     rows = rows.with_columns(
         cells(options).suppressed(rows),
@@ -82,7 +94,13 @@ def cells(options: Options) -> disclosure.Cells:
     )
 
 
-def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+def _counts(
+    values: pl.DataFrame,
+    people: pl.DataFrame,
+    due: pl.DataFrame,
+    *,
+    over: Sequence[Combination],
+) -> pl.DataFrame:
     """A row a stratum, parameter and visit: who is due, expected, has a class, and which."""
     expected = expected_of(values, due, asked_of(values, people))
     seen = values.select("USUBJID", "PARAMCD", "AVISIT", "CHG", "CHGCAT1")
@@ -91,6 +109,7 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
     missing = pl.col("CHG").is_null() & pl.col("is_on_scale")
     cells = by_strata(
         people,
+        over=over,
         by=_BY,
         n_evaluable=pl.col("CHGCAT1").count(),
         n_missing=missing.sum(),
@@ -98,6 +117,7 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
     )
     patients = by_strata(
         due.rename({"AVISIT": "visit"}),
+        over=over,
         by=["visit"],
         n_patients=pl.len(),
         n_due=pl.col("is_due").sum(),

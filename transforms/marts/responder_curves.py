@@ -9,21 +9,23 @@ percentage can't be judged from is left out.
 """
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 
 from .. import disclosure
 from ..facts.parameters import PARAMETERS
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..rules import pain, windows
 from ..rules.care import local_care
 from ..rules.intercurrent import with_first_event
 from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import rate_columns
 from .stamp import stamped
-from .strata import FEW_COMBINATIONS, by_strata
+from .strata import by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_curves"]
@@ -53,6 +55,7 @@ def compute(
     patient_status,
     options: Options,
     cut: Cut,
+    over: Sequence[Combination] = STORED,
 ) -> pl.DataFrame:
     """A row a parameter, visit, stratum and cut-off; columns of MART_TABLES["responder_curves"]."""
     people = people_of(adsl, subject_episodes, options=options)
@@ -62,7 +65,7 @@ def compute(
     if improved.is_empty():
         return TABLE.empty()
     curves = rate_columns.proportion_columns(
-        _curves(improved), x="x", n="n", name="estimate", method="wilson"
+        _curves(improved, over=over), x="x", n="n", name="estimate", method="wilson"
     )
     curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})
     curves = curves.with_columns(parameter="PARAMCD", visit="AVISIT", metric_id=pl.lit(METRIC))
@@ -97,7 +100,7 @@ def _improved(people: pl.DataFrame, adqs: pl.DataFrame, *, cut: Cut) -> pl.DataF
     return expected.with_columns(percent=pl.when(is_after).then(-math.inf).otherwise("percent"))
 
 
-def _curves(improved: pl.DataFrame) -> pl.DataFrame:
+def _curves(improved: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
     """`n`, `n_missing` and `x` of every stratum, parameter, visit and cut-off: counts from the
     highest one down.
     """
@@ -114,14 +117,14 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
     cells = by_strata(
         improved,
         by=["PARAMCD", "AVISIT"],
-        over=FEW_COMBINATIONS,
+        over=over,
         n=pl.len().cast(pl.Int64),
         n_missing=pl.col("percent").null_count().cast(pl.Int64),
     )
     at = by_strata(
         improved.filter(pl.col("cutoff_pct").is_not_null()),
         by=["PARAMCD", "AVISIT", "cutoff_pct"],
-        over=FEW_COMBINATIONS,
+        over=over,
         here=pl.len().cast(pl.Int64),
     ).drop("strata")
     grid = cells.with_row_index("cell").join(

@@ -6,17 +6,20 @@ Here: the 30 % rule, the rule in points and the global impression, side by side.
 7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points (Dworkin 2008; Ostelo 2008).
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.parameters import PARAMETERS
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..rules import windows
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from .cohort_estimates import as_proportion
 from .stamp import stamped
-from .strata import FEW_COMBINATIONS, by_strata
+from .strata import by_strata
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_disagreement"]
@@ -27,7 +30,15 @@ _BOTH_RULES = [
 ]
 
 
-def compute(*, adsl, adqs, subject_episodes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adsl,
+    adqs,
+    subject_episodes,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, visit, stratum and verdict; columns of
     MART_TABLES["responder_disagreement"].
     """
@@ -38,13 +49,11 @@ def compute(*, adsl, adqs, subject_episodes, options: Options, cut: Cut) -> pl.D
         return TABLE.empty()
     by = ["parameter", "visit"]
     verdicts = verdicts.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
-    whole = by_strata(verdicts, by=by, over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64)).drop(
-        "strata"
-    )
+    whole = by_strata(verdicts, by=by, over=over, n=pl.len().cast(pl.Int64)).drop("strata")
     parts = by_strata(
         verdicts,
         by=[*by, "pct30", "points", "pgic"],
-        over=FEW_COMBINATIONS,
+        over=over,
         n_event=pl.len().cast(pl.Int64),
     )
     rows = as_proportion(parts.join(whole, on=[*STRATUM_COLUMNS, *by], nulls_equal=True), "n")

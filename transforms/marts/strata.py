@@ -1,40 +1,30 @@
-"""Strata: every combination of clinic, modality, indication and study with arm, and aggregation
-over them.
+"""Strata: aggregation over combinations of clinic, modality, indication and study with arm.
 
-Here: subjects, the dimensions of each, and one group-by a combination. Not here: what is aggregated
-(each summary).
+Here: subjects, the dimensions of each, and one group-by a combination. Not here: which combinations
+are stored (facts/strata.py), what is aggregated (each summary), a stratum that somebody asks for
+(asked.py).
 
 A subject is a patient in a study (routine care being one): where study and arm are a dimension, a
 patient of two studies is in a stratum of each. In any other stratum each patient counts once, as
 the subject who was treated first.
 """
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from ..facts.strata import (
+    COLUMNS_OF,
+    DIMENSIONS,
+    STORED,
+    STRATUM_COLUMNS,
+    STUDY_ARM,
+    Combination,
+)
 from ..facts.values import MASKED, NONE, ROUTINE, UNKNOWN
-from ..schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 
-STUDY_ARM = "study_arm"
 COUNTS_ONCE = "counts_once"
 _BETWEEN = "\x1f"  # in no id, for ids have no control characters
-
-COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
-    combination
-    for size in range(len(DIMENSIONS) + 1)
-    for combination in combinations(DIMENSIONS, size)
-)
-
-PAIRS = tuple(c for c in COMBINATIONS if len(c) <= 2)
-# The whole, each dimension, and each within a study's arm: what a page shows with one filter
-ONE_FILTER = tuple(c for c in PAIRS if len(c) < 2 or STUDY_ARM in c)
-
-# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a
-# clinic; all of that with study and arm too
-_FEW = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
-FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if tuple(d for d in c if d != STUDY_ARM) in _FEW)
 
 
 # --- subjects -----------------------------------------------------------------------------------
@@ -104,6 +94,57 @@ def columns_of(combination: Sequence[str]) -> list[str]:
     return [column for dimension in combination for column in COLUMNS_OF[dimension]]
 
 
+class Over(tuple[Combination, ...]):
+    """Combinations of dimensions of which some strata alone are wanted: those in which something
+    was `touched`, rows of all STRATUM_COLUMNS; None = all.
+    """
+
+    touched: pl.DataFrame | None
+
+    def __new__(cls, combinations: Iterable[Combination], touched: pl.DataFrame | None = None):
+        over = super().__new__(cls, combinations)
+        over.touched = touched
+        return over
+
+    def strata(self) -> pl.DataFrame:
+        """The strata that are wanted, a row each of STRATUM_COLUMNS."""
+        parts = [self.touched.select(in_force(c)[:-1]).unique() for c in self]
+        return pl.concat(parts)
+
+    def needed(self, frame: pl.DataFrame, combination: Combination) -> pl.DataFrame:
+        """The rows of a frame with strata that those of a combination are counted from: of all
+        clinics, for a stratum's limits are of each of its clinics.
+        """
+        columns = [c for c in columns_of(combination) if c != "clinic_id"]
+        if self.touched is None or not columns:
+            return frame
+        return frame.join(self.touched.select(columns).unique(), on=columns, how="semi")
+
+
+def is_of(over: Sequence[Combination]) -> pl.Expr:
+    """Whether a row is of one of the combinations."""
+    return pl.col("strata").list.join(",").is_in([",".join(c) for c in over])
+
+
+def rows_over(frame: pl.DataFrame, over: Sequence[Combination]) -> pl.DataFrame:
+    """The rows of a summary that are of the combinations, and of the strata that are wanted."""
+    rows = frame.filter(is_of(over))
+    if not isinstance(over, Over) or over.touched is None:
+        return rows
+    return rows.join(
+        over.strata(), on=STRATUM_COLUMNS, how="semi", nulls_equal=True, maintain_order="left"
+    )
+
+
+def with_clinics(over: Sequence[Combination]) -> Over:
+    """The combinations, and each of them by clinic: what a pooled row's limits for clinics like
+    these are of.
+    """
+    by_clinic = (tuple(d for d in DIMENSIONS if d == "clinic_id" or d in c) for c in over)
+    touched = over.touched if isinstance(over, Over) else None
+    return Over(dict.fromkeys([*over, *by_clinic]), touched)
+
+
 def in_force(combination: Sequence[str]) -> list[pl.Expr]:
     """The columns of all dimensions, null where not in the combination, and `strata`, those in
     it.
@@ -129,7 +170,7 @@ def by_strata(
     frame: pl.DataFrame,
     *,
     by: Sequence[str] = (),
-    over: Sequence[tuple[str, ...]] = COMBINATIONS,
+    over: Sequence[Combination] = STORED,
     **aggregates: pl.Expr,
 ) -> pl.DataFrame:
     """A row a stratum (and value of `by`) with the aggregates, over the combinations of dimensions
@@ -138,9 +179,10 @@ def by_strata(
     `frame` holds the dimensions, none of them null, and `counts_once`. A dimension not in force is
     null; `strata` lists those in force.
     """
-    if frame.is_empty():
-        return pl.concat([_one(frame, (), aggregates, by)]).clear()
-    return pl.concat([_one(frame, combination, aggregates, by) for combination in over])
+    if frame.is_empty() or not over:
+        return _one(frame, (), aggregates, by).clear()
+    wanted = over if isinstance(over, Over) else Over(over)
+    return pl.concat([_one(wanted.needed(frame, c), c, aggregates, by) for c in over])
 
 
 def _one(

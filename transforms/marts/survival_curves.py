@@ -1,4 +1,4 @@
-"""mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over every combination
+"""mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over combinations
 of strata.
 
 Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators
@@ -12,18 +12,20 @@ What competes with an event (CNSR 2) is censored here: the curve is of what woul
 happen. What does happen is in mart.competing_risks.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure
 from ..facts.competing_events import COMPETING_EVENTS
+from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import log_rank, survival
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
 from .strata import (
-    COMBINATIONS,
     COUNTS_ONCE,
     STUDY_ARM,
     columns_of,
@@ -37,7 +39,14 @@ TABLE = MART_TABLES["survival_curves"]
 INPUTS = ("mart.adtte", "mart.adsl")
 
 
-def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *,
+    adtte: pl.DataFrame,
+    adsl: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+    over: Sequence[Combination] = STORED,
+) -> pl.DataFrame:
     """A row a parameter, stratum and time at which somebody had the event or was censored.
 
     A row of adtte without a time is in no curve. Columns of MART_TABLES["survival_curves"]; empty
@@ -56,7 +65,7 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
     )
     if rows.is_empty():
         return TABLE.empty()
-    curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
+    curves = pl.concat(_curves(rows, combination) for combination in over)
     curves = curves.with_columns(
         cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase()
     )

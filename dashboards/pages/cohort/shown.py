@@ -9,6 +9,7 @@ from transforms.facts.values import FIRST, ROUTINE
 
 from ... import ids
 from ...filters import Chosen
+from ...finer import rows_of
 from ...reader import Reader
 from .. import cards
 from ..base import waiting
@@ -36,7 +37,7 @@ class Shown(cards.Shown):
         self.comparisons = self._comparisons()
         if not self.code:
             is_empty = self.rows.is_empty() and not choice.dimensions
-            self.why_nothing = (
+            self.why_nothing = self.not_released or (
                 waiting(reader)
                 if is_empty
                 else ("No patients with outcomes in this selection, or too few to be shown.")
@@ -47,10 +48,8 @@ class Shown(cards.Shown):
         each, where there are arms.
         """
         is_split = is_by_arm and bool(self.arms)
-        where, params = self.choice.stratum(*(["arm"] if is_split else []))
-        rows = self.reader.mart(
-            mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code]
-        )
+        stratum = self.choice.stratum(*(["arm"] if is_split else []))
+        rows = rows_of(self.reader, mart, stratum, "parameter = $1", [self.code])
         if is_split:
             return self._by_arm(rows)
         of_first = self.choice.in_words(self.clinics, episode=FIRST)

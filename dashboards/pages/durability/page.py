@@ -14,6 +14,7 @@ from transforms.facts.values import FIRST
 from ... import ids, words
 from ...components import Drawn, nothing, side_by_side, tile, tiles
 from ...filters import Chosen
+from ...finer import rows_of
 from ...parameters import parameter_options
 from ...reader import Reader
 from ...theme import Look
@@ -33,7 +34,7 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        curves = reader.mart("responder_curves", *choice.stratum())
+        curves = rows_of(reader, "responder_curves", choice.stratum())
         self.codes = charts.parameters(curves)
         self.code = self.asked(ids.CURVE_OF, self.codes)
         mine = curves.filter(pl.col("parameter") == (self.code or ""))
@@ -51,18 +52,19 @@ def _cumulative(shown: Shown, of: Look) -> Drawn:
     rows = in_series(
         shown.reader, "responder_curves", shown.choice, meets=shown.is_it, known="estimate"
     )
-    none = shown.none(rows, "Responders by cut-off", is_of_few=True)
+    none = shown.none(rows, "Responders by cut-off")
     if not shown.visit:
         return nothing(none, of=of)
     return charts.cumulative(rows, shown.code, shown.visit, of=of, none=none)
 
 
 def _disagreement(shown: Shown, of: Look) -> Drawn:
-    rows = shown.reader.mart("responder_disagreement", *shown.choice.stratum()).filter(shown.is_it)
+    rows = rows_of(shown.reader, "responder_disagreement", shown.choice.stratum()).filter(
+        shown.is_it
+    )
     none = shown.none(
         rows,
         f"Rules side by side for {shown.code}" if shown.code else "Rules side by side",
-        is_of_few=True,
     )
     if not shown.visit:
         return nothing(none, of=of)
@@ -72,20 +74,22 @@ def _disagreement(shown: Shown, of: Look) -> Drawn:
 def _coming_back(shown: Shown, of: Look) -> Drawn:
     is_it = pl.col("parameter") == RETREATMENT
     rows = in_series(shown.reader, "competing_risks", shown.choice, meets=is_it, known="incidence")
-    curves = shown.reader.mart("survival_curves", *shown.choice.stratum())
+    curves = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
     drawn = coming_back.first_events(
         rows,
         curves.filter(is_it),
         of=of,
         height=_COMING_BACK_HEIGHT,
-        none=shown.none(rows, "Coming back, surgery and death", is_of_few=False),
+        none=shown.none(rows, "Coming back, surgery and death"),
     )
     return shown.by_arm(drawn, episode=FIRST) if rows["series"].n_unique() > 1 else drawn
 
 
 def _course_relief(shown: Shown, of: Look) -> Drawn:
-    rows = course_charts.of_most_pairs(shown.reader.mart("course_relief", *shown.choice.stratum()))
-    none = shown.none(rows, "A second course beside the first", is_of_few=False)
+    rows = course_charts.of_most_pairs(
+        rows_of(shown.reader, "course_relief", shown.choice.stratum())
+    )
+    none = shown.none(rows, "A second course beside the first")
     return course_charts.relief(rows, of=of, none=none)
 
 
@@ -100,15 +104,16 @@ def _tiles(shown: Shown):
         words.NOTHING if r["estimate"] is None else held,
         detail,
     )
-    curves = shown.reader.mart("survival_curves", *shown.choice.stratum())
-    return tiles([response, *(_clock_tile(curves, parameter) for parameter in _CLOCKS)])
+    curves = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
+    none = shown.not_released or "none in this selection, or too few to be shown"
+    return tiles([response, *(_clock_tile(curves, name, none=none) for name in _CLOCKS)])
 
 
-def _clock_tile(curves: pl.DataFrame, parameter: str):
+def _clock_tile(curves: pl.DataFrame, parameter: str, *, none: str):
     rows = curves.filter((pl.col("parameter") == parameter) & pl.col("at_risk").is_not_null())
     title = words.metric_title(parameter.lower())
     if rows.is_empty():
-        return tile(title, words.NOTHING, "none in this selection, or too few to be shown")
+        return tile(title, words.NOTHING, none)
     first, events, n = rows.row(0, named=True), int(rows["events"].sum()), rows["at_risk"].max()
     counts = f"{words.plural(events, 'event')} among {words.count(n)} patients"
     if first["median"] is None:

@@ -24,6 +24,10 @@ def _clinic(shown: Shown) -> pl.Expr:
 
 def clinic_rates_chart(shown: Shown, of: Look) -> Drawn:
     title = f"{CLINIC_RATES_TITLE} ({shown.restriction_words})"
+    if shown.by_clinic.is_empty():
+        return nothing(
+            shown.none(shown.by_clinic, "Clinic by clinic", "clinic_id"), of=of, title=title
+        )
     return charts.rates_chart(shown.by_clinic, _clinic(shown), of=of, what="clinics", title=title)
 
 

@@ -14,6 +14,7 @@ from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
 from ...filters import Chosen
+from ...finer import rows_of
 from ...gate import SUPPRESSED
 from ...reader import Reader
 from ...theme import Look
@@ -49,11 +50,9 @@ def rows(reader: Reader, choice: Chosen, *, grouping: str, restriction: str) -> 
     """The selection's rows of a grouping; a restriction that the mart has not (a grade) is any
     event.
     """
-    where, params = choice.stratum()
     only = sql_of(of_restriction(restriction), among=GROUP_RESTRICTIONS)
-    groups = reader.mart(
-        MART, f"{where} AND {only} AND grouping = ${len(params) + 1}", [*params, grouping]
-    )
+    where = f"{only} AND grouping = $1"
+    groups = rows_of(reader, MART, choice.stratum(), where, [grouping])
     return groups.sort("category")
 
 

@@ -10,7 +10,9 @@ from transforms.facts.restrictions import RESTRICTIONS, sql_of
 
 from ... import ids
 from ...filters import Chosen
+from ...finer import rows_of
 from ...reader import Reader
+from ...strata import Stratum
 from .. import cards
 from ..base import waiting
 from ..devices import device_events
@@ -65,13 +67,12 @@ class Shown(cards.Shown):
         self.device_rates_by_clinic = device_events.rates(reader, choice, is_by_clinic=True)
         if self.everybody is None:
             is_empty = self.by_clinic.is_empty() and not choice.dimensions
-            self.why_nothing = (
+            self.why_nothing = self.not_released or (
                 waiting(reader) if is_empty else "Nobody of this selection has been treated yet."
             )
 
-    def _rates(self, stratum: tuple[str, list], only: str) -> pl.DataFrame:
-        where, params = stratum
-        return self.reader.mart("adverse_event_rates", f"{where} AND {only}", params)
+    def _rates(self, stratum: Stratum, only: str) -> pl.DataFrame:
+        return rows_of(self.reader, "adverse_event_rates", stratum, only)
 
     def by_term_of(self, restriction: str) -> pl.DataFrame:
         """Rows of the selection under another restriction, any term and each."""

@@ -15,6 +15,7 @@ from transforms.facts.sessions import BEGUN
 from ... import ids, words
 from ...components import Drawn, nothing, panel, side_by_side, tile, tiles
 from ...filters import Chosen
+from ...finer import rows_of
 from ...parameters import parameter_options
 from ...reader import Reader
 from ...tables import WRAPPED, grid, table_of
@@ -56,7 +57,7 @@ class Shown(cards.Shown):
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
         self.by_clinic = of_episodes(reader, "cohort_outcomes", choice, "clinic_id")
-        doses = reader.mart("dose_response", *choice.stratum()).with_columns(n="n_patients")
+        doses = rows_of(reader, "dose_response", choice.stratum()).with_columns(n="n_patients")
         self.codes = parameters(doses)
         self.code = self.asked(ids.DOSE_OF, self.codes)
         mine = doses.filter(pl.col("parameter") == (self.code or ""))
@@ -82,12 +83,12 @@ def _course(shown: Shown, of: Look) -> Drawn:
 
 
 def _by_clinic(shown: Shown, of: Look) -> Drawn:
-    none = shown.none_of("sessions_delivered", "Sessions")
+    none = shown.none(shown.by_clinic, "Sessions, clinic by clinic", "clinic_id")
     return charts.by_clinic(shown.by_clinic, shown.clinics, of=of, none=none)
 
 
 def _dose(shown: Shown, of: Look) -> Drawn:
-    none = shown.none(shown.doses, "Change by sessions a week", is_of_few=True)
+    none = shown.none(shown.doses, "Change by sessions a week")
     if not shown.visit:
         return nothing(none, of=of)
     return charts.dose(shown.doses, shown.code, shown.visit, of=of, none=none)

@@ -5,6 +5,7 @@ none.
 import polars as pl
 import pytest
 
+from transforms.facts.strata import STORED
 from transforms.marts import clustered_columns
 from transforms.marts.adverse_event_clustered import clustered
 from transforms.marts.clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
@@ -133,7 +134,7 @@ def test_adverse_event_rates_have_both_intervals():
     frame = pl.concat([whole, clinics]).with_columns(
         modality=pl.lit(None, pl.String), term=pl.lit(None, pl.String)
     )
-    row = clustered(frame, by=["term"]).row(0, named=True)
+    row = clustered(frame, over=STORED, by=["term"]).row(0, named=True)
     limits = rate_limits([counts["events"]], [counts["sessions"]], per=100)
     assert row["events_per_100_sessions_clustered_lower"] == pytest.approx(
         limits.lower[0], rel=1e-5
@@ -144,9 +145,9 @@ def test_adverse_event_rates_have_both_intervals():
     share = proportion_limits([counts["patients_with_event"]], [counts["patients"]])
     assert row["incidence_proportion_clustered_upper"] == pytest.approx(share.upper[0], rel=1e-5)
     assert row["clustered_reason"] is None
-    none = clustered(frame.with_columns(events=0, patients_with_event=0), by=["term"]).row(
-        0, named=True
-    )
+    none = clustered(
+        frame.with_columns(events=0, patients_with_event=0), over=STORED, by=["term"]
+    ).row(0, named=True)
     assert none["events_per_100_sessions_clustered_upper"] is None
     assert none["clustered_reason"] == clustered_columns.NO_EVENT
     assert none["incidence_proportion_clustered_upper"] == pytest.approx(1 - 0.025**0.2)

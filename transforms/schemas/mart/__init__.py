@@ -9,12 +9,7 @@ from .adverse_events import ADAE, REPORT_DEADLINES, TIME_AT_RISK
 from .changes import IMPORTANT_CHANGE, RELIABLE_CHANGE
 from .clinics import CLINIC_FUNNEL, CONTROL_CHARTS
 from .cohorts import COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT
-from .columns import (
-    CELL_DIMENSIONS,
-    COLUMNS_OF,
-    DIMENSIONS,
-    STRATUM_COLUMNS,
-)
+from .columns import CELL_DIMENSIONS
 from .comparisons import ADVERSE_EVENT_COMPARISONS, ARM_COMPARISONS
 from .courses import COURSE_RELIEF
 from .devices import DEVICE_DIMENSIONS, DEVICE_EVENT_RATES, DEVICE_EVENTS_TABLE
@@ -27,11 +22,8 @@ from .subject_episodes import SUBJECT_EPISODES
 
 __all__ = [
     "CELL_DIMENSIONS",
-    "COLUMNS_OF",
     "DEVICE_DIMENSIONS",
-    "DIMENSIONS",
     "MART_TABLES",
-    "STRATUM_COLUMNS",
 ]
 
 MART_TABLES: dict[str, Table] = {

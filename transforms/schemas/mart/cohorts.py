@@ -9,7 +9,6 @@ from ..base import COUNT, Column
 from .columns import (
     CLUSTERED_INTERVAL,
     COUNTED,
-    FEW_STRATA,
     KEY,
     MEASURED,
     OPEN,
@@ -150,7 +149,7 @@ COHORT_OUTCOMES = mart_table(
 
 RESPONDER_CURVES = mart_table(
     "responder_curves",
-    f"One row a parameter, visit, stratum and cut-off: share improved by at least so much, of all due with a baseline that a percentage can be judged from; no value counts as no response. A stratum without such a patient has no row. {FEW_STRATA}",
+    "One row a parameter, visit, stratum and cut-off: share improved by at least so much, of all due with a baseline that a percentage can be judged from; no value counts as no response. A stratum without such a patient has no row.",
     [
         *STAMP,
         *STRATA,
@@ -207,7 +206,7 @@ RESPONDER_CURVES = mart_table(
 
 RESPONDER_DISAGREEMENT = mart_table(
     "responder_disagreement",
-    f"One row a parameter, visit, stratum and verdict of the rules: where they agree and where not, of the patients due with a value. {FEW_STRATA}",
+    "One row a parameter, visit, stratum and verdict of the rules: where they agree and where not, of the patients due with a value.",
     [
         *STAMP,
         *STRATA,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from ...facts.restrictions import RESTRICTIONS
+from ...facts.strata import COLUMNS_OF
 from ..base import TIMESTAMP, Column, Outside, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
@@ -76,22 +77,10 @@ STAMP = [
     ),
 ]
 
-# A study's arms are told apart within it alone: study and arm are one dimension of two columns.
-COLUMNS_OF = {
-    "clinic_id": ("clinic_id",),
-    "modality": ("modality",),
-    "indication": ("indication",),
-    "study_arm": ("study_id", "arm"),
-}
-
-DIMENSIONS = tuple(COLUMNS_OF)
-
 # as disclosure.Cells takes them
 CELL_DIMENSIONS = tuple(
     columns[0] if len(columns) == 1 else columns for columns in COLUMNS_OF.values()
 )
-
-STRATUM_COLUMNS = tuple(column for columns in COLUMNS_OF.values() for column in columns)
 
 STRATA = [
     Column("clinic_id", S, "clinic; null where not a dimension of the stratum", outside=KEY),
@@ -117,7 +106,7 @@ STRATA = [
     Column(
         "strata",
         SL,
-        "the dimensions in force, of clinic_id, modality, indication and study_arm (study_id and arm together)",
+        "the dimensions in force, of clinic_id, modality, indication and study_arm (study_id and arm together): none, one or two; finer strata are computed when asked for (floe outcomes, the pages)",
         required=True,
         outside=KEY,
     ),
@@ -149,8 +138,6 @@ CLUSTERED_INTERVAL = (
     Column("ci_clustered_upper", F, "upper 95 % limit for clinics like these", outside=MEASURED),
     CLUSTERED_REASON,
 )
-
-FEW_STRATA = "Strata: everybody, each dimension alone, and the modalities of a clinic; each of these with study and arm too."
 
 VERIFICATION = ("verified", "unverified", "proposal")
 

@@ -11,7 +11,6 @@ from .columns import (
     CLUSTERED_INTERVAL,
     COUNTED,
     EVENTID,
-    FEW_STRATA,
     KEY,
     MEASURED,
     OPEN,
@@ -80,7 +79,7 @@ ADEX = mart_table(
 
 DOSE_RESPONSE = mart_table(
     "dose_response",
-    f"One row a parameter, visit, stratum and bin of sessions per week: mean change of the patients due. Not causal: who does well may come more often, or less. {FEW_STRATA}",
+    "One row a parameter, visit, stratum and bin of sessions per week: mean change of the patients due. Not causal: who does well may come more often, or less.",
     [
         *STAMP,
         *STRATA,
