@@ -490,7 +490,7 @@ def random_cohort():
 
 
 def test_every_combination_of_the_dimensions_is_there(random_cohort):
-    """All 16 combinations, a dimension not in force null, one in force never; the key is unique."""
+    """The whole, each dimension and each pair, a dimension not in force null, one in force never; the key is unique."""
     frame = random_cohort[2]
     names = {
         "clinic_id": "clinic_id",
@@ -499,7 +499,7 @@ def test_every_combination_of_the_dimensions_is_there(random_cohort):
         "study_arm": "arm",
     }
     found = {tuple(s) for s in frame["strata"].to_list()}
-    assert found == {c for size in range(5) for c in combinations(names, size)}
+    assert found == {c for size in range(3) for c in combinations(names, size)}
     for name, column in names.items():
         assert frame.filter(
             pl.col("strata").list.contains(name) == pl.col(column).is_null()

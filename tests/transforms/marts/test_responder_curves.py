@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from tests import treatment_episodes
 from transforms.checks import check_table
 from transforms.facts.parameters import PARAMETERS
+from transforms.facts.strata import STORED
 from transforms.marts import MARTS
 from transforms.marts.visit_values import due_of, people_of
 from transforms.options import Cut, Options
@@ -346,15 +347,14 @@ def test_a_small_curve_is_marked_whole():
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_promises_of_the_schema(clinics, name):
-    """Keys are unique, closed lists closed, required columns filled; only the few combinations,
-    each with study and arm.
+    """Keys are unique, closed lists closed, required columns filled; the whole, each
+    dimension and each pair.
     """
     table = clinics[name]
     assert table.height > 0
     assert check_table(MART_TABLES[name], table)["is_passed"].all()
     found = {tuple(s) for s in table["strata"].to_list()}
-    few = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
-    assert found == {(*c, *study) for c in few for study in ((), ("study_arm",))}
+    assert found == set(STORED)
     assert set(table["parameter"]) <= set(PARAMETERS)
 
 
