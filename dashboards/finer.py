@@ -54,14 +54,14 @@ def is_seen(reader: Reader, stratum: Stratum) -> bool:
 def _computed(
     lake: Lake, name: str, stratum: Stratum, *, cursor: dict, options: Options, **narrowed: Any
 ) -> pl.DataFrame:
-    from transforms.marts import MARTS, input_columns  # statistics, which stored rows need none of
+    from transforms.marts import MARTS, read_of  # statistics, which stored rows need none of
     from transforms.marts.asked import rows_of_stratum
 
     mart, then = MARTS[name], f"AT (VERSION => {cursor['read_at']})"
     tables = {}
     for full_name in mart.inputs:
-        columns = ", ".join(input_columns(full_name) or ["*"])
-        tables[full_name.split(".")[1]] = lake.sql(f"SELECT {columns} FROM {full_name} {then}")
+        statement = f"SELECT {read_of(full_name)} FROM {full_name} {then}"
+        tables[full_name.split(".")[1]] = lake.sql(statement)
     cut = Cut(lake_snapshot=cursor["raw_snapshot"], data_cutoff=cursor["data_cutoff"])
     given = {**tables, "options": options, "cut": cut, **narrowed}
     return rows_of_stratum(mart.compute, stratum.combination, dict(stratum.values), **given)

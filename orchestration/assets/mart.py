@@ -10,11 +10,10 @@ import polars as pl
 
 from ingest.lake import Lake
 from ingest.settings import Settings
-from transforms.marts import MARTS, Mart
+from transforms.marts import MARTS, Mart, read_of
 from transforms.restatements import TABLE as RESTATEMENTS
 from transforms.restatements import restated
 from transforms.schemas import CORE_TABLES, MART_TABLES
-from transforms.schemas.raw import REJECTS
 
 from ..cut import DATA_CUT, read_cut
 from ..following import Cursor, Standing, touched
@@ -52,7 +51,10 @@ def compute(
     """The mart's rows from the lake as it is now: of the patients whom the changes since `before`
     touch, where these say whom, else all.
     """
-    inputs = {name.split(".")[1]: run.lake.table(name, _columns(name)) for name in mart.inputs}
+    inputs = {
+        name.split(".")[1]: run.lake.sql(f"SELECT {read_of(name)} FROM {name}")
+        for name in mart.inputs
+    }
     fixed = {"options": Settings().options, "cut": run.cut}
     if mart.is_summary:
         return Part(mart.compute(**inputs, **fixed))
@@ -73,12 +75,3 @@ def patient_column(full_name: str) -> str | None:
     names = {"core": CORE_TABLES, "mart": MART_TABLES}.get(schema, {})
     columns = names[name].names if name in names else ()
     return next((c for c in ("USUBJID", "patient_id") if c in columns), None)
-
-
-def _columns(name: str) -> list[str] | None:
-    """All, but for the bytes of rejects: a flood's may be larger than memory, and no figure is made
-    of them.
-    """
-    if name != REJECTS.full_name:
-        return None
-    return [column.name for column in REJECTS.columns if column.dtype != pl.Binary]

@@ -173,10 +173,11 @@ MARTS: dict[str, Mart] = {
 }
 
 
-def input_columns(full_name: str) -> list[str] | None:
-    """Those of a table that marts are computed from, None = all: not the bytes of rejects, for a
-    flood's may be larger than memory, and no figure is made of them.
+def read_of(full_name: str) -> str:
+    """What marts are computed from of a table, as SQL: all, but of the bytes of rejects a digest, by
+    which copies are known. A flood's may be larger than memory.
     """
     if full_name != REJECTS.full_name:
-        return None
-    return [column.name for column in REJECTS.columns if column.dtype != pl.Binary]
+        return "*"
+    return """* EXCLUDE ("key", "value"),
+        CASE WHEN octet_length("value") > 0 THEN md5("value")::BLOB ELSE "value" END AS "value\""""
