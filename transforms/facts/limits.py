@@ -27,15 +27,20 @@ class Floor:
 @dataclass(frozen=True, kw_only=True)
 class LimitAlert:
     """The alert rule of a limit. A breach by at most `margin` (of the limit's unit) is noted, one by
-    more is of `tier`. `floors` hold whatever the protocol says.
+    more is of `tier`. `floors` hold whatever the protocol says. `words`: when, with {margin} and
+    {floors[0].value} in it.
     """
 
     id: str
     title: str
-    when: str
+    words: str
     tier: Tier
     margin: float
     floors: tuple[Floor, ...] = ()
+
+    @property
+    def when(self) -> str:
+        return self.words.format(margin=f"{self.margin:g}", floors=self.floors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +101,8 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="cabin_too_cold",
                 title="a cabin colder than its protocol allows",
-                when="the coldest cabin temperature lies more than 1 K below the protocol's lowest "
-                "(noted: by 1 K or less)",
+                words="the coldest cabin temperature lies more than {margin} K below the protocol's lowest "
+                "(noted: by {margin} K or less)",
                 tier="now",
                 margin=1.0,
             ),
@@ -117,8 +122,8 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="cabin_too_warm",
                 title="a cabin warmer than its protocol allows",
-                when="the cabin was more than 1 K warmer than the protocol allows (noted: by 1 K or "
-                "less)",
+                words="the cabin was more than {margin} K warmer than the protocol allows (noted: by "
+                "{margin} K or less)",
                 tier="today",
                 margin=1.0,
             ),
@@ -136,8 +141,8 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="exposure_too_long",
                 title="an exposure longer than its protocol allows",
-                when="the exposure was more than 5 s longer than the protocol allows (noted: by 5 s or "
-                "less)",
+                words="the exposure was more than {margin} s longer than the protocol allows (noted: "
+                "by {margin} s or less)",
                 tier="now",
                 margin=5.0,
             ),
@@ -155,8 +160,8 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="sessions_too_close",
                 title="two sessions closer together than their protocol allows",
-                when="a session began more than a quarter of an hour sooner after the one before than "
-                "the protocol allows (noted: a quarter of an hour or less)",
+                words="a session began more than {margin} h sooner after the one before than the "
+                "protocol allows (noted: {margin} h or less)",
                 tier="today",
                 margin=0.25,
             ),
@@ -175,7 +180,7 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="sessions_too_many",
                 title="more sessions in a week than the protocol allows",
-                when="a session was one more in seven days than the protocol allows",
+                words="a session was one more in seven days than the protocol allows",
                 tier="today",
                 margin=0.0,
             ),
@@ -195,9 +200,9 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="skin_too_cold",
                 title="skin colder than allowed",
-                when="the skin was at or below the red setting, or more than 0.5 K below the "
+                words="the skin was at or below the red setting, or more than {margin} K below the "
                 "protocol's lowest (today: at or below the amber setting; noted: below the protocol's "
-                "lowest by 0.5 K or less)",
+                "lowest by {margin} K or less)",
                 tier="now",
                 margin=0.5,
                 floors=(
@@ -220,8 +225,9 @@ LIMITS: dict[str, Limit] = {
             alert=LimitAlert(
                 id="oxygen_too_low",
                 title="less oxygen in the room than allowed",
-                when="the room's oxygen fell below 19.5 % (OSHA: oxygen-deficient), or more than 0.5 % "
-                "below the protocol's lowest (noted: below the protocol's lowest by 0.5 % or less)",
+                words="the room's oxygen fell below {floors[0].value} % (OSHA: oxygen-deficient), or more than "
+                "{margin} % below the protocol's lowest (noted: below the protocol's lowest by {margin} % "
+                "or less)",
                 tier="now",
                 margin=0.5,
                 floors=(Floor(value=19.5, tier="now", is_inclusive=False),),

@@ -133,3 +133,25 @@ def test_the_limits_of_protocols():
         }
         == tiers
     )
+
+
+def test_what_an_instrument_may_err_by():
+    """A breach by no more is noted: a class B thermometer's error at -140 °C (IEC 60751), and what
+    the notes of the limits propose. Below 19.5 % of oxygen (OSHA) and at the skin's red setting an
+    alert is for now whatever a protocol says, at the amber one for today.
+    """
+    alerts = {limit.id: limit.alert for limit in LIMITS.values()}
+    margins = {name: alert.margin for name, alert in alerts.items()}
+    promised = {"temperature_low": 1.0, "temperature_high": 1.0, "duration": 5.0, "spacing": 0.25}
+    promised |= {"weekly_count": 0.0, "skin_temperature": 0.5, "oxygen": 0.5}
+    assert margins | promised == margins
+    floors = {
+        (name, floor.value, floor.tier, floor.is_inclusive)
+        for name, alert in alerts.items()
+        for floor in alert.floors
+    }
+    assert floors == {
+        ("skin_temperature", "skin_red_c", "now", True),
+        ("skin_temperature", "skin_amber_c", "today", True),
+        ("oxygen", 19.5, "now", False),
+    }
