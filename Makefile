@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults crashes fault-files browser bench figures simulations alerts-document lint lock clean
+.PHONY: env demo test faults crashes fault-files browser bench figures planted simulations alerts-document lint lock clean
 
 env: $(STAMP)
 
@@ -50,6 +50,10 @@ bench: $(STAMP)
 # Whether each figure is what it was at the commit SINCE, on simulated clinics and the trial.
 figures: $(STAMP)
 	$(RUN)/python -m tests.figures $(SINCE)
+
+# Plants mistakes one by one in a copy of the checkout; each names the test that stops it (ARGS: words of their names).
+planted: $(STAMP)
+	$(RUN)/python -m tests.planted_mistakes $(ARGS)
 
 # Simulates what level intervals and p-values hold (about half an hour); writes docs/coverage.md.
 simulations: $(STAMP)
