@@ -13,12 +13,13 @@ import polars as pl
 
 from transforms.facts.instruments import INSTRUMENTS
 from transforms.records.reread import reread
-from transforms.schemas import APP_TABLES, RAW_TABLES
+from transforms.schemas import APP_TABLES, MART_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
 from transforms.schemas.raw import TOPIC_BY_NAME
 
 from .lake import Lake
 
+_RESTATEMENTS = MART_TABLES["restatements"].full_name
 _SHOWN_TABLES = 5
 _LONGEST_NAME = (
     200  # characters of what the contract does not know: a field's name may be as long as a record
@@ -73,6 +74,36 @@ def last_release(lake: Lake) -> dict | None:
     if not rows.height:
         return None
     return rows.row(-1, named=True)
+
+
+def released_snapshots(lake: Lake) -> set[int]:
+    """Those that a release names: of what it was computed, and in which its marts stand."""
+    rows = lake.rows(
+        f"SELECT lake_snapshot, marts_snapshot FROM {APP_TABLES['releases'].full_name}"
+    )
+    return {at for row in rows for at in row if at is not None}
+
+
+def restated_since_release(lake: Lake) -> dict | None:
+    """Of the last release how many figures were restated since, by reason, and when last; None
+    before the first.
+    """
+    release = last_release(lake)
+    if release is None:
+        return None
+    number = [release["release_id"]]
+    rows = lake.sql(
+        f"""SELECT count(*) AS figures, max(restated_at) AS last_at FROM {_RESTATEMENTS}
+            WHERE release_id = $1 AND len(changed) > 0""",
+        number,
+    ).row(0, named=True)
+    reasons = lake.sql(
+        f"""SELECT reason, count(*) AS n FROM (
+                SELECT unnest(reasons) AS reason FROM {_RESTATEMENTS} WHERE release_id = $1 AND len(changed) > 0)
+            GROUP BY 1 ORDER BY n DESC, 1""",
+        number,
+    )
+    return rows | {"release_id": release["release_id"], "reasons": dict(reasons.iter_rows())}
 
 
 def outdated_tables(

@@ -25,10 +25,12 @@ from transforms.schemas.app import (
     SEALED_FROM_FORMAT,
 )
 
-_SEED = MART_TABLES["restatements"]
+_SEED = MART_TABLES["metric_versions"]
 # Computed, but a memory: it gains columns like what landed. The checks' results come with each
 # table's own rows.
-KEPT = frozenset({_SEED.full_name, MART_TABLES["check_results"].full_name})
+KEPT = frozenset(
+    {MART_TABLES[n].full_name for n in ("metric_versions", "restatements", "check_results")}
+)
 _COMPUTED = (*CORE_TABLES.values(), *MART_TABLES.values(), *RELEASED.values())
 _FORMATS = (
     f"SELECT format, fingerprint FROM {LAKE_FORMATS.full_name} ORDER BY opened_at DESC LIMIT 1"
@@ -117,6 +119,14 @@ def outdated_statements(cursor, tables: Iterable[Table], *, now: datetime) -> It
         if is_computed(table.full_name):
             is_empty = there.get(table.full_name) != _shape(table)
             yield f"INSERT INTO {OUTDATED_TABLES.full_name} VALUES ('{table.full_name}', {is_empty}, {_stamp(now)})"
+
+
+def renaming_statements(cursor) -> list[str]:
+    """Until restatements were of figures, the memory of metrics' versions had their name."""
+    there, earlier = _tables(cursor), MART_TABLES["restatements"].full_name
+    if _SEED.full_name in there or "previous_version" not in there.get(earlier, {}):
+        return []
+    return [f"ALTER TABLE {earlier} RENAME TO {_SEED.name}"]
 
 
 def seed_statements(cursor) -> list[str]:

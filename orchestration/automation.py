@@ -9,20 +9,22 @@ the lake itself.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from sqlalchemy.exc import OperationalError
 
+from ingest.inspection import last_release, released_snapshots, restated_since_release
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms import errors
 from transforms.errors import CatalogMissing, DiskFull, FloeError
-from transforms.restatements import TABLE as RESTATEMENTS
+from transforms.restating.metric_versions import TABLE as METRIC_VERSIONS
 
 from .assets.build import FULL
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
+from .following import CURSORS
 from .releases import make_release
 from .resources import lake_to_materialize
 
@@ -99,12 +101,17 @@ def hourly_upkeep(context: dg.ScheduleEvaluationContext):
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
 
-def tidy(lake: Lake) -> dict[str, int]:
-    """Upkeep that keeps every snapshot from the last materialisation's on; counts of what was
-    done.
+def tidy(lake: Lake, *, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
+    """Upkeep that keeps every snapshot from which a table or the last release is followed, and those
+    that any release names; counts of what was done.
     """
-    cut = lake.table(DATA_CUT.full_name)
-    return lake.upkeep(expire_before=None if cut.is_empty() else cut["lake_snapshot"][0])
+    cut, release = lake.table(DATA_CUT.full_name), last_release(lake)
+    if cut.is_empty():
+        return lake.upkeep()
+    followed = [cut["lake_snapshot"][0], *([release["lake_snapshot"]] if release else [])]
+    cursors = lake.rows(f"SELECT min(least(raw_snapshot, read_at)) FROM {CURSORS.full_name}")
+    followed += [at for (at,) in cursors if at is not None]
+    return lake.upkeep(expire_before=min(followed), keep=keep, named=released_snapshots(lake))
 
 
 def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool:
@@ -130,15 +137,15 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
         raise _failure(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
     with Lake.open(settings, read_only=True) as lake:
-        for sentence in _restatements(lake):
+        for sentence in (*_new_versions(lake), *_restated(lake)):
             say(sentence)
     return True
 
 
-def _restatements(lake: Lake) -> Iterator[str]:
+def _new_versions(lake: Lake) -> Iterator[str]:
     """Which figures the last run computed under another rule than the run before."""
     rows = lake.sql(
-        f"""SELECT metric_id, previous_version, version FROM {RESTATEMENTS.full_name}
+        f"""SELECT metric_id, previous_version, version FROM {METRIC_VERSIONS.full_name}
             WHERE previous_version IS NOT NULL AND restated_at = (SELECT started_at FROM {DATA_CUT.full_name})
             ORDER BY metric_id"""
     )
@@ -146,7 +153,15 @@ def _restatements(lake: Lake) -> Iterator[str]:
         changes = ", ".join(
             f"{metric} ({before} to {now})" for metric, before, now in rows.iter_rows()
         )
-        yield f"computed anew under another version of its rule (mart.restatements, docs/changelog.md): {changes}"
+        yield f"computed anew under another version of its rule (mart.metric_versions, docs/changelog.md): {changes}"
+
+
+def _restated(lake: Lake) -> Iterator[str]:
+    """What the last run restated of the figures that a release has shown."""
+    started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
+    since = restated_since_release(lake)
+    if since and since["last_at"] == started_at:
+        yield f"figures that release {since['release_id']} has shown are others now: {since['figures']:,} (mart.restatements)"
 
 
 def release_now(settings, *, say: Callable[[str], None]) -> None:

@@ -114,6 +114,11 @@ def fingerprint(options: Options) -> str:
     return _fingerprint(repr(options))
 
 
+def code_fingerprint() -> str:
+    """Of the code and the libraries alone."""
+    return _fingerprint("")
+
+
 @cache
 def _fingerprint(options: str) -> str:
     folder = Path(transforms.__file__).parent

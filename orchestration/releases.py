@@ -22,11 +22,12 @@ from transforms.disclosure.whole_release import untold
 from transforms.errors import FloeError
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.restating.reasons import settings_of
 from transforms.schemas import APP_TABLES, TIMESTAMP
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from .cut import read_cut
-from .following import CURSORS
+from .following import CURSORS, code_fingerprint
 
 RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
 
@@ -49,7 +50,7 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
     """
     if lake.sql("SELECT count(*) AS n FROM mart.adsl")["n"][0] == 0:
         return "no release yet: the marts count no patient"
-    cut, last = read_cut(lake), last_release(lake)
+    cut, last, stands_in = read_cut(lake), last_release(lake), lake.snapshot()
     number = 1 + (last["release_id"] if last else 0)
     marts = _marts(lake, cut=cut)
     all_seen = lake.table(RELEASED_CELLS.full_name)
@@ -67,6 +68,9 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
         seen.append(of_mart.with_columns(mart=pl.lit(name)))
     rows = untold(marts, rows, base=base_of(options), min_cell=options.min_cell)
     made = {
+        "marts_snapshot": stands_in,
+        "options": settings_of(options),
+        "code": code_fingerprint(),
         "release_id": number,
         "lake_snapshot": cut.lake_snapshot,
         "data_cutoff": to_hour(cut.data_cutoff),

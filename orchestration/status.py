@@ -52,6 +52,7 @@ def system_status(settings) -> dict:
             "materialised": None if cut.is_empty() else cut.row(0, named=True),
             "changed": _changed(lake),
             "released": inspection.last_release(lake),
+            "restated": inspection.restated_since_release(lake),
             "records_not_materialised": inspection.landed_records(lake)
             - (0 if cut.is_empty() else cut["records"][0]),
             "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
@@ -171,6 +172,20 @@ def _print_computed(facts: dict) -> None:
             "in the others nothing had changed"
         )
     tell(f"released           {released}")
+    _print_restated(facts["restated"])
+
+
+def _print_restated(restated: dict | None) -> None:
+    """How many figures of the last release are others now."""
+    if restated is None:
+        return
+    why = ", ".join(
+        f"{reason.replace('_', ' ')} {n:,}" for reason, n in restated["reasons"].items()
+    )
+    told = f"; last at {restated['last_at']}: {why}" if restated["figures"] else ""
+    tell(
+        f"restated           {restated['figures']:,} figures since release {restated['release_id']}{told}"
+    )
 
 
 def _print_checks(failed: list[dict]) -> None:

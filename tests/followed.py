@@ -3,6 +3,7 @@
 Here: the tables in the order of their inputs, one run. Not here: which lake, what must come of it.
 """
 
+from collections.abc import Collection
 from graphlib import TopologicalSorter
 
 from ingest.lake import LakeOfARun
@@ -19,12 +20,27 @@ def in_order() -> list[Followed]:
     return [tables[name] for name in order.static_order() if name in tables]
 
 
-def brought_up_to_date(lake: LakeOfARun, *, is_full: bool = False) -> dict[str, tuple[int, str]]:
-    """By table how many rows changed, and why it was computed, or that it was not."""
+def needed_for(*names: str) -> set[str]:
+    """These tables, and all of core and mart that they are computed from."""
+    inputs, waiting, found = {t.table.full_name: t.inputs for t in in_order()}, [*names], set()
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting += [n for n in inputs[name] if n in inputs and n not in found]
+    return found
+
+
+def brought_up_to_date(
+    lake: LakeOfARun, *, is_full: bool = False, only: Collection[str] | None = None
+) -> dict[str, tuple[int, str]]:
+    """By table how many rows changed, and why it was computed, or that it was not; `only`: of these
+    tables, as after a crash beside them.
+    """
     cut, told = take_cut(lake), {}
     lake.write(lambda w: w.settle(DATA_CUT, cut))
     run = Run(lake)
     for one in in_order():
+        if only is not None and one.table.full_name not in only:
+            continue
         for result in one.run(run, is_full=is_full):
             said = result.metadata
             told[one.table.full_name] = (said["rows changed"], said["because"])

@@ -27,6 +27,7 @@ from ..strata import NOT_RELEASED
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
 from .controls import FILTERS, Control, Fill, is_offered
+from .restated import notes
 from .series import of_episodes, why_none
 
 OF_CHOSEN_EPISODES = "cohort_outcomes"  # the one summary that has other episodes than the first
@@ -149,7 +150,10 @@ class Card(Chart):
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
         selection = drawn.selection or shown.selection_of(self)
-        return replace(drawn, selection=selection, computed_at=computed_at)
+        told = notes(shown.reader, self.mart, drawn.metrics, shown.choice)
+        return replace(
+            drawn, selection=selection, computed_at=computed_at, notes=(*drawn.notes, *told)
+        )
 
 
 def listing(

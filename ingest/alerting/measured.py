@@ -12,6 +12,7 @@ import polars as pl
 from transforms.alerting import system
 from transforms.alerting.causes import RULED
 
+from ..inspection import restated_since_release
 from ..lake import Lake
 from .kept import Kept
 
@@ -41,6 +42,11 @@ SELECT DISTINCT 'silent_topic' AS subject_kind, kafka_topic AS subject_id, NULL 
     date_trunc('hour', landed_at) AS spoke_at
 FROM raw.ledger JOIN last USING (kafka_topic)
 WHERE rows > 0 AND landed_at > last_at - to_days(28) AND kafka_topic <> 'floe.alerts.v1'"""
+# Tables that stand on an older data cut than the one in force
+_BEHIND = """
+SELECT table_name, snapshot_time AS holds_to
+FROM app.cursors JOIN ducklake_snapshots('lake') ON snapshot_id = raw_snapshot
+WHERE raw_snapshot < (SELECT max(lake_snapshot) FROM core.data_cut)"""
 _KEPT = (
     "sessions",
     "telemetry",
@@ -54,15 +60,17 @@ _KEPT = (
 
 def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
     """Every cause that the system itself shows now; columns of RULED."""
-    disk = shutil.disk_usage(settings.home)
+    disk, checks = shutil.disk_usage(settings.home), lake.table("mart.check_results")
     return pl.concat(
         [
             pl.DataFrame(schema=RULED),
             system.of_silence(_spoken(kept, lake, now=now), now=now),
             system.of_disk(free_bytes=disk.free, total_bytes=disk.total, now=now),
             system.of_clocks(_sources(kept, settings, now=now), now=now),
-            system.of_checks(lake.table("mart.check_results"), now=now),
+            system.of_checks(checks, now=now),
             system.of_marts(**_freshness(lake), now=now),
+            system.of_tables(lake.sql(_BEHIND), checks=checks, now=now),
+            system.of_restatements(restated_since_release(lake), now=now),
         ]
     )
 

@@ -4,6 +4,7 @@ needs removed.
 Here: the steps and their order. Not here: the calls as SQL texts (lake_upkeep.py).
 """
 
+from collections.abc import Collection
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,9 @@ from .writer import Writer
 _GRACE = timedelta(days=1)
 
 
-def run_upkeep(lake: AttachedLake, expire_before: int | None, *, keep: timedelta) -> dict[str, int]:
+def run_upkeep(
+    lake: AttachedLake, expire_before: int | None, *, keep: timedelta, named: Collection[int]
+) -> dict[str, int]:
     """Counts of what each step did; see `Lake.upkeep`."""
     inlined = lake._on_cursor(inlined_tables)
     counts = {"flushed_rows": sum(_flush(lake, *table) for table in inlined)}
@@ -30,7 +33,7 @@ def run_upkeep(lake: AttachedLake, expire_before: int | None, *, keep: timedelta
         counts[name] = _maintain(lake, call).height
     counts["expired_snapshots"] = 0
     if expire_before is not None:
-        counts["expired_snapshots"] = _expire(lake, expire_before, keep=keep)
+        counts["expired_snapshots"] = _expire(lake, expire_before, keep=keep, named=named)
     counts["noted_files"] = _note_files(lake)
     file = catalog_file(lake._settings)
     # not while a backup copies them
@@ -89,12 +92,15 @@ def _remove_leftovers(lake: AttachedLake, cursor: duckdb.DuckDBPyConnection) -> 
         return lake._folder.remove_leftovers(named, before=before.timestamp())
 
 
-def _expire(lake: AttachedLake, expire_before: int, *, keep: timedelta) -> int:
+def _expire(
+    lake: AttachedLake, expire_before: int, *, keep: timedelta, named: Collection[int]
+) -> int:
     newest, kept_from = lake.snapshot(), datetime.now(UTC) - keep
     old = lake.sql(
         "SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_id < ? AND snapshot_time < ?",
         [min(expire_before, newest), kept_from],
     )["snapshot_id"].to_list()
+    old = [snapshot for snapshot in old if snapshot not in set(named)]
     if old:
         _maintain(lake, f"CALL ducklake_expire_snapshots('lake', versions => {old})")
     return len(old)

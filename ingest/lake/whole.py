@@ -5,7 +5,7 @@ Here: what the rest of Floe asks of the lake. Not here: cursors and the turn (at
 when (turns.py).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -163,6 +163,21 @@ class Lake(AttachedLake):
         """The newest snapshot (of a lake as of a moment: the one in force then)."""
         return self.sql("SELECT id FROM ducklake_current_snapshot('lake')").item()
 
+    def landed(
+        self, topic: str, columns: Iterable[str], *, after: int, through: int
+    ) -> pl.DataFrame:
+        """Some columns of the rows of a table of `raw` that landed after a snapshot, through
+        another.
+        """
+        selected = ", ".join(f'"{name}"' for name in columns)
+        if after >= through:
+            return self.sql(f'SELECT {selected} FROM raw."{topic}" WHERE false')
+        return self.sql(
+            f"""SELECT {selected} FROM ducklake_table_changes('lake', 'raw', ?, ?, ?)
+                WHERE change_type = 'insert'""",
+            [topic, after + 1, through],
+        )
+
     def changed_values(
         self, full_name: str, column: str, *, after: int, through: int
     ) -> pl.DataFrame:
@@ -230,17 +245,20 @@ class Lake(AttachedLake):
             self.write(bring_forward)
 
     def upkeep(
-        self, expire_before: int | None = None, keep: timedelta = timedelta(days=7)
+        self,
+        expire_before: int | None = None,
+        keep: timedelta = timedelta(days=7),
+        named: Collection[int] = (),
     ) -> dict[str, int]:
         """Moves inlined rows into files, merges small files, rewrites files that are mostly
         deleted, and removes the snapshots below `expire_before` that are older than `keep`, with
         the files that only they used.
 
         `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None:
-        none expires). Files go a day after their last snapshot, so that a long reader keeps what it
+        none expires). `named`: snapshots that never do. Files go a day after their last snapshot, so that a long reader keeps what it
         reads. Returns counts.
         """
-        return run_upkeep(self, expire_before, keep=keep)
+        return run_upkeep(self, expire_before, keep=keep, named=named)
 
     def check_files(self) -> FileCheck:
         """Holds every file against the checksum with which it was written: reads all of them."""

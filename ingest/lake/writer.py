@@ -20,6 +20,7 @@ from transforms.schemas.views import VIEWS, View
 from ..lake_forward import (
     keeps_arms_in_clear,
     outdated_statements,
+    renaming_statements,
     seed_statements,
     written_statement,
 )
@@ -129,6 +130,8 @@ def bring_forward(writer: Writer) -> None:
     kept of arms in clear is sealed; 4. all that is noted. One transaction.
     """
     cursor, now = writer._cursor, datetime.now(UTC)
+    for statement in renaming_statements(cursor):
+        cursor.execute(statement)
     notes = [*outdated_statements(cursor, TABLES, now=now), *seed_statements(cursor)]
     gone, is_clear = unknown_tables(cursor, TABLES), keeps_arms_in_clear(cursor)
     ensure_described(writer, TABLES, VIEWS)

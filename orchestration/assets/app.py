@@ -10,6 +10,7 @@ import dagster as dg
 
 from ingest.inspection import outdated_tables
 from ingest.settings import Settings
+from transforms.restating.reasons import TABLE as RESTATEMENTS
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from ..releases import RELEASES, release_if_due
@@ -22,7 +23,7 @@ def app_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     key=table_key(RELEASES.full_name),
-    deps=[table_key(f"mart.{name}") for name in RELEASED],
+    deps=[*(table_key(f"mart.{name}") for name in RELEASED), table_key(RESTATEMENTS.full_name)],
     description=RELEASES.comment,
     group_name=RELEASES.schema,
     kinds={"duckdb", "polars"},

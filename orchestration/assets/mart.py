@@ -8,41 +8,47 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.marts import MARTS, Mart, read_of
-from transforms.restatements import TABLE as RESTATEMENTS
-from transforms.restatements import restated
+from transforms.restating import metric_versions
+from transforms.restating.reasons import TABLE as RESTATEMENTS
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
-from ..cut import DATA_CUT, read_cut
+from .. import restating
+from ..cut import DATA_CUT
 from ..following import Cursor, Standing, touched
 from ..one_run import Run
-from .build import Followed, Part, table_asset
+from .build import Followed, Part
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
-    return [_restatements_asset(), *(one.asset() for one in followed())]
+    return [one.asset() for one in followed()]
 
 
 def followed() -> list[Followed]:
     return [
-        Followed(mart.table, mart.inputs, partial(compute, mart), mart.follows)
-        for mart in MARTS.values()
+        Followed(metric_versions.TABLE, (), _versions, follows="nothing"),
+        *(Followed(m.table, m.inputs, partial(compute, m), m.follows) for m in MARTS.values()),
+        Followed(RESTATEMENTS, restating.INPUTS, _restated, follows="nothing"),
     ]
 
 
-def _restatements_asset() -> dg.AssetsDefinition:
+def _restated(run: Run, _before: Cursor | None, _stands: Standing | None) -> Part:
+    """Of what earlier runs restated nothing is computed again."""
+    rows = restating.restated_rows(run)
+    return Part(rows, rows.select(RESTATEMENTS.key))
+
+
+def _versions(run: Run, _before: Cursor | None, _stands: Standing | None) -> Part:
     """Its own rows are an input: what earlier runs computed under which version."""
-
-    def compute(lake: Lake) -> pl.DataFrame:
-        started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
-        earlier = lake.table(RESTATEMENTS.full_name)
-        return restated(
-            earlier, cut=read_cut(lake), started_at=started_at, options=Settings().options
+    lake = run.lake
+    earlier = lake.table(metric_versions.TABLE.full_name)
+    started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
+    return Part(
+        metric_versions.with_versions(
+            earlier, cut=run.cut, started_at=started_at, options=Settings().options
         )
-
-    return table_asset(RESTATEMENTS, inputs=(DATA_CUT.full_name,), compute=compute)
+    )
 
 
 def compute(

@@ -247,7 +247,7 @@ def test_the_tables_that_are_open():
         "mart.check_results",
         "mart.data_dictionary",
         "mart.metric_definitions",
-        "mart.restatements",
+        "mart.metric_versions",
         "mart.study_plans",
     }
 

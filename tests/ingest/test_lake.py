@@ -549,3 +549,25 @@ def test_a_full_disk_is_said_and_the_lake_goes_on_afterwards(tmp_path):
             assert lake.sql("SELECT count(*) FROM core.things").item() == 40_000
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_the_memory_of_versions_goes_by_its_new_name(settings):
+    """A lake in which it was called mart.restatements keeps its rows, and gets the table that has
+    that name now.
+    """
+    with Lake.open(settings) as lake:
+        lake.write(lambda w: _as_before(w.execute))
+    with Lake.open(settings) as lake:
+        versions = lake.table("mart.metric_versions")
+        assert versions.select("metric_id", "version").rows() == [("nrs7d_change", "3")]
+        assert lake.table("mart.restatements").is_empty()
+        assert "release_id" in lake.table("mart.restatements").columns
+    with Lake.open(settings) as lake:
+        assert lake.table("mart.metric_versions").height == 1
+
+
+def _as_before(execute) -> None:
+    execute("DROP TABLE mart.restatements")
+    execute("ALTER TABLE mart.metric_versions RENAME TO restatements")
+    execute("INSERT INTO mart.restatements (metric_id, version) VALUES ('nrs7d_change', '3')")
+    execute("INSERT INTO app.lake_formats VALUES (3, 'another', now() + INTERVAL 1 SECOND)")

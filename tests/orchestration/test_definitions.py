@@ -73,7 +73,7 @@ def test_every_table_is_an_asset(graph):
     """Each topic, each table of raw, core and mart, by its own name; the releases."""
     made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets(), *app_assets())}
     named = {f"core/{name}" for name in (*CORE, "data_cut")} | {
-        f"mart/{name}" for name in (*MARTS, "restatements")
+        f"mart/{name}" for name in (*MARTS, "metric_versions", "restatements")
     }
     assert made == named | {"app/releases"}
     assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
@@ -103,7 +103,8 @@ def test_a_release_comes_after_all_that_it_shows(graph):
     makes none.
     """
     above = graph.get(table_key("app.releases")).parent_keys
-    assert above == {table_key(f"mart.{name}") for name, mart in MARTS.items() if mart.cells}
+    shown = {name for name, mart in MARTS.items() if mart.cells}
+    assert above == {table_key(f"mart.{name}") for name in (*shown, "restatements")}
 
 
 def test_every_topic_leads_to_a_mart(graph):
@@ -123,7 +124,7 @@ def test_checks_of_every_table(graph):
         CORE_TABLES["data_cut"],
         *(m.table for m in MARTS.values()),
     ]
-    tables += [MART_TABLES["restatements"]]
+    tables += [MART_TABLES["metric_versions"], MART_TABLES["restatements"]]
     assert found == {(table_key(t.full_name), CHECK) for t in tables}
 
 
@@ -140,7 +141,7 @@ def test_job_computes_core_mart_and_releases(graph):
     """The job holds all that is computed and nothing of what ingest lands."""
     selected = materialize_job.selection.resolve(graph)
     assert {key.path[0] for key in selected} == {"core", "mart", "app"}
-    own = {"core.data_cut", "mart.restatements", "app.releases"}
+    own = {"core.data_cut", "mart.metric_versions", "mart.restatements", "app.releases"}
     assert len(selected) == len(CORE) + len(MARTS) + len(own)
 
 

@@ -159,7 +159,7 @@ def test_readers_are_told_which_figures_were_computed_anew(forward, lake):
     """Each metric whose version differs from the one that the lake was computed under, by name, in
     table and words.
     """
-    rows = lake.table("mart.restatements")
+    rows = lake.table("mart.metric_versions")
     again = rows.filter(pl.col("previous_version").is_not_null())
     assert (
         rows.filter(pl.col("restated_at").is_null()).height > 10

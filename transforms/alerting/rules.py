@@ -194,6 +194,24 @@ _OF_THE_SYSTEM = (
         told="operator",
         clears="the figures have taken them in",
     ),
+    AlertRule(
+        id="tables_stale",
+        title="tables that are not brought up to date",
+        when="tables have stood on an older data cut than the one in force, and held nothing that landed since, for six hours; one "
+        "alert for all of them, none while a check fails, for which there is that check's",
+        tier="today",
+        told="operator",
+        clears="they stand on the data cut in force",
+    ),
+    AlertRule(
+        id="figures_restated",
+        title="figures of a release that are others now",
+        when="figures that the last release has shown were changed afterwards by more than new data, as mart.restatements lists; "
+        "one alert a release (noted: by events that came late alone)",
+        tier="today",
+        told="data_steward",
+        clears="the next release shows them as they are",
+    ),
 )
 
 # What an alert of another program on the alerts' topic counts as: its own words stay on the site.

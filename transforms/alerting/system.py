@@ -20,9 +20,20 @@ SPOKEN = pl.Schema(
     }
 )
 # Of each the whole is looked at every time, so that a cause that is gone closes its alert.
-KINDS = ("silent_topic", "silent_clinic", "silent_device", "disk", "source", "check", "marts")
+KINDS = (
+    "silent_topic",
+    "silent_clinic",
+    "silent_device",
+    "disk",
+    "source",
+    "check",
+    "marts",
+    "tables",
+    "release",
+)
 WINDOW_DAYS, MIN_DAYS = 28, 10
 _GB = 10**9
+_RESTATED = {"release_id": pl.Int64, "figures": pl.Int64, "last_at": TIMESTAMP}
 
 
 def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
@@ -136,6 +147,50 @@ def of_marts(
         now=now,
         occurred_at=pl.col("since"),
         finding=pl.lit("events that landed since then are in no figure"),
+    )
+
+
+def of_tables(
+    behind: pl.DataFrame, *, checks: pl.DataFrame, now: datetime, stale_h: float = 6
+) -> pl.DataFrame:
+    """One cause where tables are not brought up to date while others are, for longer than `stale_h`
+    hours; a check that fails has its own.
+
+    `behind`: `table_name` and `holds_to`, of the tables that stand on an older data cut than the one
+    in force up to when they hold what landed. `checks`: mart.check_results.
+    """
+    stale = behind.filter(pl.col("holds_to") < now - timedelta(hours=stale_h))
+    rows = stale.sort("holds_to", "table_name").head(1).with_columns(others=stale.height - 1)
+    if not checks["is_passed"].all():
+        rows = rows.clear()
+    return _of_system(
+        "tables_stale",
+        rows,
+        subject_kind="tables",
+        subject_id=pl.lit("tables"),
+        now=now,
+        occurred_at=pl.col("holds_to"),
+        finding=pl.format("{} and {} more tables", "table_name", "others"),
+    )
+
+
+def of_restatements(restated: dict | None, *, now: datetime) -> pl.DataFrame:
+    """One cause a release of whose figures some are others now: noted where events that came late are
+    all that changed them. `restated`: ingest.inspection.restated_since_release.
+    """
+    is_restated = restated is not None and restated["figures"] > 0
+    rows = pl.DataFrame([restated] if is_restated else [], schema=_RESTATED, strict=False)
+    reasons = restated["reasons"] if is_restated else {}
+    told = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items())
+    return _of_system(
+        "figures_restated",
+        rows,
+        subject_kind="release",
+        subject_id=pl.col("release_id").cast(pl.String),
+        now=now,
+        occurred_at=pl.col("last_at"),
+        tier=pl.lit("noted" if set(reasons) <= {"late"} else "today"),
+        finding=pl.format("{} figures: {}", "figures", pl.lit(told)),
     )
 
 

@@ -24,6 +24,18 @@ from ..facts.strata import (
 from ..facts.values import MASKED, NONE, ROUTINE, UNKNOWN
 
 COUNTS_ONCE = "counts_once"
+# What `dimensions_of` reads
+ADSL_COLUMNS = (
+    "STUDYID",
+    "USUBJID",
+    "SITEID",
+    "MODALITY",
+    "INDICATN",
+    "ARM",
+    "MASKFL",
+    "TRTSDT",
+    "DAY1DT",
+)
 _BETWEEN = "\x1f"  # in no id, for ids have no control characters
 
 

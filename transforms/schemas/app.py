@@ -11,7 +11,7 @@ depends on no old snapshot of the lake, so neither on upkeep nor on columns that
 
 import polars as pl
 
-from .base import COUNT, TIMESTAMP, Column, Outside, Table
+from .base import COUNT, TIMESTAMP, Column, Json, Outside, Table
 from .mart import MART_TABLES
 
 
@@ -45,6 +45,13 @@ RELEASES = Table(
             outside=Outside.OPEN,
         ),
         Column("released_at", TIMESTAMP, "when it was made", required=True, outside=Outside.OPEN),
+        Column(
+            "marts_snapshot",
+            pl.Int64,
+            "snapshot of the lake in which its marts stand; null = of a release of Floe that did not note it",
+        ),
+        Column("options", Json, "settings that its figures were computed under"),
+        Column("code", pl.String, "fingerprint of the code and libraries that computed them"),
     ),
     ("release_id",),
 )

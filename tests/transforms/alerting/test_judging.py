@@ -927,6 +927,8 @@ ELSEWHERE = {
     "clock_wrong": "system.of_clocks",
     "check_failed": "system.of_checks",
     "marts_stale": "system.of_marts",
+    "tables_stale": "system.of_tables",
+    "figures_restated": "system.of_restatements",
 }
 
 

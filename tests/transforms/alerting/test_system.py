@@ -95,3 +95,44 @@ def test_figures_are_stale_after_six_hours(landed_h, taken_h, expected):
     """
     landed, taken = (None if h is None else NOW - timedelta(hours=h) for h in (landed_h, taken_h))
     assert system.of_marts(landed_at=landed, taken_in_at=taken, now=NOW).height == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "fails", "expected"),
+    [((), False, 0), ((1, 5), False, 0), ((1, 7, 9), False, 1), ((7,), True, 0)],
+)
+def test_tables_that_stay_behind_are_one_cause(hours, fails, expected):
+    """However many wait for the one that fails; one that a check holds back has the check's
+    alert.
+    """
+    behind = pl.DataFrame(
+        [(f"mart.t{h}", NOW - timedelta(hours=h)) for h in hours],
+        schema={"table_name": pl.String, "holds_to": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    checks = pl.DataFrame({"is_passed": [True, not fails]})
+    causes = system.of_tables(behind, checks=checks, now=NOW)
+    assert causes.height == expected
+    if expected:
+        cause = causes.row(0, named=True)
+        assert cause["finding"] == "mart.t9 and 1 more tables"
+        assert cause["occurred_at"] == NOW - timedelta(hours=9)
+
+
+@pytest.mark.parametrize(
+    ("figures", "reasons", "tier"),
+    [
+        (0, {}, None),
+        (3, {"late": 3}, "noted"),
+        (3, {"late": 3, "entered_in_error": 1}, "today"),
+    ],
+)
+def test_restated_figures_are_one_cause_a_release(figures, reasons, tier):
+    """Told in the morning where more than late events restated them; of no release nothing."""
+    assert system.of_restatements(None, now=NOW).is_empty()
+    since = {"release_id": 4, "figures": figures, "last_at": NOW, "reasons": reasons}
+    causes = system.of_restatements(since, now=NOW)
+    assert causes["tier"].to_list() == ([tier] if tier else [])
+    assert causes["subject_id"].to_list() == (["4"] if tier else [])
+    if tier == "today":
+        assert causes["finding"][0] == "3 figures: late 3, entered in error 1"

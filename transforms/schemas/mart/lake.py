@@ -1,4 +1,5 @@
-"""Tables of `mart` about the figures themselves: alerts, check_results, metric_definitions, restatements, data_dictionary.
+"""Tables of `mart` about the figures themselves: alerts, check_results, metric_definitions,
+metric_versions, restatements, data_dictionary.
 
 Here: their columns. Not here: any figure.
 """
@@ -94,8 +95,8 @@ METRIC_DEFINITIONS = mart_table(
     ("metric_id", "version"),
 )
 
-RESTATEMENTS = mart_table(
-    "restatements",
+METRIC_VERSIONS = mart_table(
+    "metric_versions",
     "One row a metric and version of its rule that figures were computed under: which were computed anew, and from when on.",
     [
         Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),
@@ -116,6 +117,57 @@ RESTATEMENTS = mart_table(
         Column("restated_at", T, "when that run began", outside=OPEN),
     ],
     ("metric_id", "version"),
+)
+
+REASONS = (
+    "late",
+    "corrected",
+    "entered_in_error",
+    "merged",
+    "retracted",
+    "definition",
+    "setting",
+    "code",
+    "unknown",
+)
+
+RESTATEMENTS = mart_table(
+    "restatements",
+    "One row a release and figure that it has shown and that was changed afterwards by more than new data: kept for ever, followed until the next release.",
+    [
+        Column("release_id", I, "release that has shown the figure", required=True),
+        Column("table", S, "summary that it is of", required=True),
+        Column("figure", S, "key of its row there, as JSON", required=True),
+        Column("metric_id", S, "metric of mart.metric_definitions"),
+        Column("in_words", S, "which figure it is, of whom", required=True),
+        Column("changed", SL, "columns that differ from what the release has shown", required=True),
+        Column("published", Json, "row as of the release, exactly", required=True),
+        Column("restated", Json, "row since restated_at; null = the figure is no more"),
+        Column(
+            "reasons",
+            SL,
+            "late: an event of before the release's data cut landed after it; corrected, entered_in_error, retracted: a record or series that it counted; merged: patients; definition: of the metric; setting, code: of Floe; unknown",
+            required=True,
+        ),
+        Column(
+            "events",
+            Json,
+            "reason -> topic -> how many events that touch the figure; new: those of after the release's data cut that came along",
+            required=True,
+        ),
+        Column(
+            "settings",
+            Json,
+            "setting that changed -> its value at the release and then; null = none",
+        ),
+        Column("because", S, "the same in a sentence", required=True),
+        Column("first_restated_at", T, "when it first differed", required=True),
+        Column("restated_at", T, "when it last changed for one of these reasons", required=True),
+        Column("times", I, "runs that restated it", "count", required=True),
+        Column("lake_snapshot", I, "snapshot of the lake of the last of them", required=True),
+        Column("data_cutoff", T, "data cut of the last of them", required=True),
+    ],
+    ("release_id", "table", "figure"),
 )
 
 DATA_DICTIONARY = mart_table(

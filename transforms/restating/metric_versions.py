@@ -9,14 +9,14 @@ from datetime import datetime
 
 import polars as pl
 
-from .facts.catalogue import METRICS, Metric
-from .options import Cut, Options
-from .schemas import MART_TABLES
+from ..facts.catalogue import METRICS, Metric
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
 
-TABLE = MART_TABLES["restatements"]
+TABLE = MART_TABLES["metric_versions"]
 
 
-def restated(
+def with_versions(
     earlier: pl.DataFrame,
     *,
     cut: Cut,
@@ -24,7 +24,7 @@ def restated(
     options: Options,
     metrics: Iterable[Metric] = tuple(METRICS.values()),
 ) -> pl.DataFrame:
-    """`mart.restatements` after a run: `earlier` (its rows so far) and a row for each version that
+    """`mart.metric_versions` after a run: `earlier` (its rows so far) and a row for each version that
     is not in it.
 
     The version before is the one of the last run (null `restated_at` is the oldest), null where
