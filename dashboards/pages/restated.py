@@ -14,6 +14,7 @@ from transforms.schemas.mart import STRATUM_COLUMNS
 from .. import words
 from ..filters import Chosen
 from ..reader import Reader
+from ..tables import table_of
 
 _MOST_COLUMNS = 3
 _STANDING = "release_id = $1 AND len(changed) > 0"
@@ -28,9 +29,16 @@ def restated(reader: Reader, where: str = "true", params: Sequence = ()) -> pl.D
     return rows.sort("restated_at", "table", "figure", descending=[True, False, False])
 
 
-def listed(reader: Reader) -> pl.DataFrame:
-    """One row per restated figure, for a table of the operations page."""
-    rows = restated(reader)
+def restated_table(reader: Reader):
+    """The operations page's list, one row per figure."""
+    return table_of(
+        _listed(restated(reader)),
+        caption="Figures that the last release has shown and that are others now",
+        none="No figure of the last release was changed since by more than new data.",
+    )
+
+
+def _listed(rows: pl.DataFrame) -> pl.DataFrame:
     at = "%Y-%m-%d %H:%M"
     return pl.DataFrame(
         [

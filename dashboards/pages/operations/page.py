@@ -30,7 +30,7 @@ from ...reader import Reader
 from ...tables import table_of
 from ...theme import Look, look
 from ..base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
-from ..restated import listed
+from ..restated import restated_table
 from . import outside as operations_outside
 from .facts import Stream, failing_checks, stream_facts, waiting_records, workers
 from .parts import parts_table
@@ -42,11 +42,7 @@ _TABLES = (
     (ids.PARTS, "Parts", "What floe up started, what is down, what was started again."),
     (ids.WORKERS, "Workers", "The last sign of life of each ingest process of this home."),
     (ids.CHECKS, "Checks that fail", "Tables that are not as promised."),
-    (
-        ids.RESTATED,
-        "Restated figures",
-        "Shown by the last release, and changed since by more than new data (mart.restatements).",
-    ),
+    (ids.RESTATED, "Restated figures", "Changed since the last release by more than new data."),
     (
         ids.REJECTS,
         "Rejected records, by reason",
@@ -135,7 +131,7 @@ def view(reader: Reader, scheme: str | None) -> list:
         parts_table(reader),
         _workers(reader),
         _failing(reader),
-        _restated(reader),
+        restated_table(reader),
         *_stream_tables(reader, facts),
     ]
 
@@ -214,14 +210,6 @@ def _failing(reader: Reader):
         else "Every check of the marts' promises passes."
     )
     return table_of(_checks(reader), caption=_STAYS, none=none)
-
-
-def _restated(reader: Reader):
-    return table_of(
-        listed(reader),
-        caption="Figures that the last release has shown and that are others now",
-        none="No figure of the last release was changed since by more than new data.",
-    )
 
 
 def _workers(reader: Reader):
