@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from transforms.schemas.mart import STRATUM_COLUMNS
+from transforms.facts.strata import STRATUM_COLUMNS
 
 from .. import words
 from ..filters import Chosen

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..facts.catalogue import METRICS
+from ..facts.strata import STRATUM_COLUMNS
 from ..schemas import Table
-from ..schemas.mart import STRATUM_COLUMNS
 
 # Of a curve over cut-offs those that people quote
 ONLY = {"responder_curves": "cutoff_pct IN (30, 50)"}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from ..facts.strata import STRATUM_COLUMNS
 from ..marts.strata import dimensions_of
-from ..schemas.mart import STRATUM_COLUMNS
 from .landed import EVENTS
 from .topics import Source
 
