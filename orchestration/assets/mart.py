@@ -6,7 +6,6 @@ Here: reading a mart's inputs and one call. Not here: what a mart means.
 from functools import partial
 
 import dagster as dg
-import polars as pl
 
 from ingest.settings import Settings
 from transforms.marts import MARTS, Mart, read_of

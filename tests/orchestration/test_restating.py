@@ -24,7 +24,7 @@ from tests.followed import brought_up_to_date, needed_for
 from transforms.facts.catalogue import METRICS
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 DAY_1 = NOW - 60 * DAY
 CUT = NOW - DAY  # the newest of what the release has shown
 PATIENTS = 12
@@ -80,8 +80,10 @@ class Site:
         return row | {name: json.loads(row[name] or "null") for name in parts}
 
 
-def answer(number: int, day: int, value: float, **more) -> tuple[str, dict, datetime]:
-    at = DAY_1 + day * DAY
+def answer(
+    number: int, day: int, value: float, *, at: datetime | None = None, **more
+) -> tuple[str, dict, datetime]:
+    at = at or DAY_1 + day * DAY
     data = {
         "response_id": f"R{number}-{day}",
         "patient_id": f"P{number}",
@@ -93,16 +95,20 @@ def answer(number: int, day: int, value: float, **more) -> tuple[str, dict, date
     return "responses", data | more, at
 
 
-def patient(number: int) -> list[tuple[str, dict, datetime]]:
-    """Somebody with a session on Day 1 and a baseline; all but the first answered at Week 4."""
+def patient(number: int, *, since: datetime | None = None) -> list[tuple[str, dict, datetime]]:
+    """Somebody with a baseline and a session on Day 1, or both `since` a moment; of those of Day 1
+    all but the first answered at Week 4.
+    """
     of = {"patient_id": f"P{number}", "clinic_id": "C1"}
-    session = {"session_id": f"S{number}", "modality": "local", "started_at": DAY_1.isoformat()}
+    at, enrolled_at = (since + HOUR, since) if since else (DAY_1, DAY_1 - 9 * DAY)
+    session = {"session_id": f"S{number}", "modality": "local", "started_at": at.isoformat()}
+    baseline = answer(number, -2, 7 + number % 2, at=since)
     events = [
-        ("patients", of | {"enrolled_on": str((DAY_1 - 9 * DAY).date())}, DAY_1 - 9 * DAY),
-        ("sessions", of | session, DAY_1),
-        answer(number, -2, 7 + number % 2),
+        ("patients", of | {"enrolled_on": str(enrolled_at.date())}, enrolled_at),
+        ("sessions", of | session, at),
+        baseline,
     ]
-    return events if number == 1 else [*events, answer(number, 28, 4 + number % 3)]
+    return events if since or number == 1 else [*events, answer(number, 28, 4 + number % 3)]
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +155,11 @@ def test_a_late_answer_restates_the_figure_that_it_changes(site):
 
 
 def test_newer_data_alone_restate_nothing(site):
-    """An answer of after the data cut changes figures of the present, and none of the past."""
-    told, figures = site.rows(), site.rows(SUMMARY)
-    site.land(answer(2, 60, 3), id="newer")
+    """Who comes after the data cut changes the figure to date, and nothing that was shown of before."""
+    told, before = site.rows(), site.now()["n_patients"]
+    site.land(*patient(13, since=NOW - 2 * HOUR))
     site.run()
-    assert not site.rows(SUMMARY).equals(figures)
+    assert site.now()["n_patients"] == before + 1
     assert site.rows().equals(told)
 
 
@@ -182,12 +188,14 @@ def test_an_answer_entered_in_error_restates(site):
 
 def test_a_merge_restates_strata_of_both(site):
     """Two patients who are one: fewer patients, by a record of after the data cut."""
+    before = site.now()["n_patients"]
     merge = {"status_id": "M", "patient_id": "P5", "status": "merged", "merged_into": "P4"}
     site.land(("patient_status", merge | {"effective_on": str(NOW.date())}, NOW), id="merge")
     site.run()
     row = site.told()
     assert "merged" in row["reasons"]
-    assert (row["published"]["n_patients"], row["restated"]["n_patients"]) == (12, 11)
+    assert row["restated"]["n_patients"] == before - 1
+    assert row["published"]["n_patients"] == PATIENTS
     assert row["events"]["merged"] == {"patient_status": 1}
 
 
