@@ -19,11 +19,11 @@ from ..facts.catalogue import STATISTICS, Metric
 from ..facts.estimands import COMPOSITE, STRATEGIES, TREATMENT_POLICY
 from ..facts.responses import POPULATIONS, RESPONDER_RULES, WORSENING
 from ..facts.strata import STRATUM_COLUMNS, Combination
-from ..facts.values import ALL, COMPLETERS, MISSING_AS_NONRESPONDER
+from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..options import Options
 from ..rules import windows
 from ..rules.regression_to_mean import rtm_columns
-from ..statistics import repeated
+from .cohort_clusters import of_patients_in, with_sums
 from .cohort_estimates import as_mean, as_proportion
 from .cohort_responses import RULES, UNIT, WITHOUT_BASELINE, Units, candidates_of, under
 from .strata import COUNTS_ONCE, by_strata, is_of
@@ -46,10 +46,15 @@ def rows(
     """
     asked = asked_of(units.values, units.people)
     cells = _cells(units, asked, over=over)
-    means = [
-        _mean(_with_clusters(cells, units, name, over=over), name) for name in ("mean", "change")
-    ]
-    worse = _proportion(_with_clusters(cells, units, WORSENING, over=over), WORSENING, COMPLETERS)
+    worsened = pl.col(RULES[WORSENING])
+    values = {
+        "mean": pl.col("AVAL"),
+        "change": pl.col("CHG"),
+        WORSENING: pl.when(worsened.is_not_null()).then((worsened == "Y").cast(pl.Float64)),
+    }
+    of_patients = of_patients_in(units, _seen(units), values, over=over)
+    means = [_mean(with_sums(cells, of_patients, name), name) for name in ("mean", "change")]
+    worse = _proportion(with_sums(cells, of_patients, WORSENING), WORSENING, COMPLETERS)
     parts = [part.with_columns(strategy=pl.lit(TREATMENT_POLICY)) for part in (*means, worse)]
     candidates = candidates_of(units, asked)
     for strategy in STRATEGIES:
@@ -139,44 +144,6 @@ def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
     return {f"day_{name}": pl.col("ADY").filter(value.is_not_null()).median()}
 
 
-# --- patients with several episodes -------------------------------------------------------------
-
-
-def _with_clusters(
-    cells: pl.DataFrame, units: Units, name: str, *, over: Sequence[Combination]
-) -> pl.DataFrame:
-    """Where all episodes count, the cells with the sums over patients of the statistic's values."""
-    if units.episode != ALL:
-        return cells
-    value = {"mean": pl.col("AVAL"), "change": pl.col("CHG")}.get(name)
-    if value is None:
-        flag = pl.col(RULES[name])
-        value = pl.when(flag.is_not_null()).then((flag == "Y").cast(pl.Float64))
-    return _with_sums(cells, _of_patients(_seen(units).with_columns(_value=value), over=over))
-
-
-def _of_patients(seen: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
-    """A row a stratum, parameter, visit and patient: `units` that have a `_value`, `every` unit and
-    the values' `total`.
-    """
-    return by_strata(
-        seen,
-        by=["PARAMCD", "AVISIT", "patient_id"],
-        over=over,
-        units=pl.col("_value").count(),
-        every=pl.len(),
-        total=pl.col("_value").sum(),
-    ).sort("patient_id")  # a sum's last digit depends on its order
-
-
-def _with_sums(
-    cells: pl.DataFrame, of_patients: pl.DataFrame, *, units: str = "units"
-) -> pl.DataFrame:
-    """The cells with the sums of repeated.sums of the values, whose patients are the clusters."""
-    sums = of_patients.group_by(_CELL).agg(**repeated.sums(units, "total"))
-    return cells.join(sums, on=_CELL, how="left", nulls_equal=True)
-
-
 # --- responders ------------------------------------------------------------------------------------
 
 
@@ -188,31 +155,43 @@ def _responses(
     units: Units,
     over: Sequence[Combination],
 ) -> list[pl.DataFrame]:
-    """The shares of responders under a strategy, a frame a rule and population."""
+    """The shares of responders under a strategy, a frame a rule and population: all rules are
+    counted at once.
+    """
+    judged = _judged(candidates, strategy, units=units)
+    counts = by_strata(judged, by=["PARAMCD", "AVISIT"], over=over, **_response_counts())
+    frame = cells.filter(is_of(over))
+    frame = _whole(frame.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True))
+    values = {name: (pl.col(name) == "Y").cast(pl.Float64) for name in _RESPONSES}
+    of_patients = of_patients_in(units, judged, values, over=over)
     parts = []
     for name in _RESPONSES:
-        judged = under(candidates, strategy, name=name, judged=units.judged)
-        flag = pl.col("_flag")
-        counts = by_strata(
-            judged,
-            by=["PARAMCD", "AVISIT"],
-            over=over,
-            n_events_between=pl.col("_is_decided").sum(),
-            **_rule_counts(name, flag),
-        )
-        of_combinations = cells.filter(is_of(over))
-        frame = of_combinations.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
-        frame, response = _whole(frame), (flag == "Y").cast(pl.Float64)
-        if units.episode == ALL:
-            of_patients = _of_patients(judged.with_columns(_value=response), over=over)
-        # who has no value is no responder: another unit of the patient's, and the same total
-        for population, counted in ((COMPLETERS, "units"), (MISSING_AS_NONRESPONDER, "every")):
-            of_units = frame
-            if units.episode == ALL:
-                of_units = _with_sums(frame, of_patients, units=counted)
+        of_rule = frame.with_columns(n_events_between=f"n_decided_{name}")
+        for population in (COMPLETERS, MISSING_AS_NONRESPONDER):
+            is_of_every = population == MISSING_AS_NONRESPONDER
+            of_units = with_sums(of_rule, of_patients, name, is_of_every=is_of_every)
             part = _proportion(of_units, name, population)
             parts.append(part.with_columns(strategy=pl.lit(strategy)))
     return parts
+
+
+def _judged(candidates: pl.DataFrame, strategy: str, *, units: Units) -> pl.DataFrame:
+    """The candidates with a column a rule, its judgement under the strategy, and `decided_…`: an
+    event decided it.
+    """
+    columns = []
+    for name in _RESPONSES:
+        of_rule = under(candidates, strategy, name=name, judged=units.judged)
+        columns += [of_rule["_flag"].alias(name), of_rule["_is_decided"].alias(f"decided_{name}")]
+    return candidates.with_columns(columns)
+
+
+def _response_counts() -> dict[str, pl.Expr]:
+    counts = {}
+    for name in _RESPONSES:
+        counts |= _rule_counts(name, pl.col(name))
+        counts[f"n_decided_{name}"] = pl.col(f"decided_{name}").sum()
+    return counts
 
 
 # --- estimates ----------------------------------------------------------------------------------
