@@ -44,9 +44,9 @@ FROM raw.ledger JOIN last USING (kafka_topic)
 WHERE rows > 0 AND landed_at > last_at - to_days(28) AND kafka_topic <> 'floe.alerts.v1'"""
 # Tables that stand on an older data cut than the one in force
 _BEHIND = """
-SELECT table_name, snapshot_time AS holds_to
-FROM app.cursors JOIN ducklake_snapshots('lake') ON snapshot_id = raw_snapshot
-WHERE raw_snapshot < (SELECT max(lake_snapshot) FROM core.data_cut)"""
+SELECT c.table_name, s.snapshot_time AS holds_to
+FROM app.cursors AS c JOIN ducklake_snapshots('lake') AS s ON s.snapshot_id = c.raw_snapshot
+WHERE c.raw_snapshot < (SELECT max(lake_snapshot) FROM core.data_cut)"""
 _KEPT = (
     "sessions",
     "telemetry",
