@@ -25,10 +25,10 @@ from transforms.schemas import RAW_TABLES, Topic
 
 from . import content_modes, rules, shape, times
 from .contract import LARGEST_RECORD_BYTES, TOPIC_BY_TYPE, data_fields, object_fields, parse_schema
+from .may_tell import tells
 from .record import Plain
 from .reject import Reject
 from .reject_frame import MOST_WORDS, reject_frame
-from .sealing import tells
 from .source import Batch
 
 _log = logging.getLogger(__name__)

@@ -90,16 +90,19 @@ OPEN_VIEWS = {
 _OF_THE_LAKE = frozenset(
     name.removeprefix("ducklake_") for name in OPEN_TABLE_FUNCTIONS if name.startswith("ducklake_")
 )
+_CHANGES = ("table_changes", "table_deletions", "table_insertions")
+_OF_CHANGES = frozenset(f"{of}{name}" for of in ("", "ducklake_") for name in _CHANGES)
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a statement names: tables of the lake (`schema.table`), which may not be there, and a
-    phrase for each thing that is not open.
+    """What a statement names: tables of the lake (`schema.table`), which may not be there, a phrase
+    for each thing that is not open, and by what it asks for an `earlier` moment.
     """
 
     tables: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    earlier: set[str] = field(default_factory=set)
 
 
 def names_of(tree: Mapping[str, Any], *, schemas: Iterable[str]) -> Names:
@@ -193,6 +196,8 @@ class _Walk:
     ) -> Iterator[tuple[Any, frozenset[str]]]:
         kind = part["type"]
         self._require_listed(kind, _RELATIONS)
+        if part.get("at_clause"):
+            self.names.earlier.add("AT")
         if kind == "BASE_TABLE":
             self._table(part, scope)
         elif kind == "SHOW_REF":
@@ -233,6 +238,8 @@ class _Walk:
             and schema in ("", "main", "pg_catalog")
             and name in OPEN_TABLE_FUNCTIONS
         )
+        if name in _OF_CHANGES:
+            self.names.earlier.add(name)
         if not (is_of_lake or is_of_system):
             self.names.closed.add(_near(name, OPEN_TABLE_FUNCTIONS, also=CLOSED_TABLE_FUNCTIONS))
 

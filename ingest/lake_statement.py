@@ -19,10 +19,16 @@ _LAKE_TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE databa
 
 
 def require_reading(
-    cursor, statement: str, *, tokenize: Callable[[str], Iterable], relations: Collection[str]
+    cursor,
+    statement: str,
+    *,
+    tokenize: Callable[[str], Iterable],
+    relations: Collection[str],
+    masked: Collection[str] = (),
 ) -> None:
     """Raises UsageError but for one statement that reads what is open. `relations`: the lake's by
-    this release, `schema.name`; other tables count as far as they are in it.
+    this release, `schema.name`; other tables count as far as they are in it. `masked`: studies
+    whose arms may have stood in the lake at an earlier moment, of which then nothing is open.
     """
     if "\0" in statement:
         raise UsageError(
@@ -39,6 +45,11 @@ def require_reading(
     if not names.tables <= set(relations):  # another release's, or none: looking takes a second
         relations = {*relations, *map(".".join, cursor.execute(_LAKE_TABLES).fetchall())}
     require_open(names, lake_tables=relations)
+    if masked and names.earlier:
+        raise UsageError(
+            f"found {', '.join(sorted(names.earlier))}, which may show arms of {', '.join(sorted(masked))} from before they "
+            "were masked: ask for the whole lake as of a moment (--as-of), which is answered where it shows none"
+        )
 
 
 def _tree(cursor, statement: str, kinds: Sequence[str], starts: Sequence[int]) -> dict:

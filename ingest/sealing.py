@@ -1,18 +1,21 @@
 """What tells of an arm, apart: in `raw` it is sealed under a key of its own.
 
 Here: the key, sealing rows on their way into `raw`, opening them for core. Not here: which fields
-tell (transforms/facts/masking.py), what of an opened row stands in core (rules/masking.py there).
+tell (transforms/facts/masking.py, may_tell.py), what of an opened row stands in core
+(rules/masking.py there).
 
 All arms are sealed, whether their study is masked or not: the study's record may come after the
 enrolment, and `masked_until` may be moved. Whoever reads the lake, its files or its catalog finds
 null in those fields, and beside them bytes that say nothing: of a record the same fields give the
 same bytes (so that copies stay copies), of two records of one arm other bytes, and their length is
-that of a block.
+that of a block. Of topics that have no arm, an unknown field that may tell of one is sealed within
+`extra`.
 
 The key is FLOE_ARMS_SECRET, else the file `arms.key` of the home, 0600. Whoever has the key and the
 lake has the arms. Kafka holds the events as they were sent.
 """
 
+import base64
 import hashlib
 import os
 import re
@@ -31,7 +34,7 @@ from transforms.facts.masking import NOT_SHOWN, SEALED, TELLING
 from transforms.schemas import TOPIC_BY_NAME, Table
 from transforms.schemas.raw import REJECTS
 
-from .contract import TOPIC_BY_TYPE
+from .may_tell import may_tell, names_an_arm, parted, shown_field
 
 KEY_FILE = "arms.key"
 _SHORTEST = 16  # characters of a secret of the site's own
@@ -39,12 +42,10 @@ _KEY = re.compile(r"[0-9a-f]{128}")
 _BLOCK = 256  # bytes: the least that is sealed, so that a length names no arm
 _NAME_BYTES = 8  # of a key, before what is sealed under it
 _MARK = b"floe-sealed-1:"  # before the bytes of a reject
-# A record that is of no topic of ours, or of another, and names what tells of an arm
-_MAY_TELL = re.compile(
-    rb"(?i)(?<![a-z])arms?(?![a-z])|allocat|reference_arm|analysis_sets|study_id|study_enrol|\\u00"
-)
+_TEXT_MARK = _MARK.decode()
 _FURTHER = {"baseline_covariates", "extra"}  # of a patient, whether in a study or not
-_TOPICS = frozenset(TOPIC_BY_NAME[name].type for name in TELLING)
+_EXTRA = "extra"
+_JUDGED = ("kafka_topic", "value", "headers")
 
 
 class Sealer:
@@ -60,8 +61,14 @@ class Sealer:
         """Rows of a table of `raw` as they are kept; those of other tables as they are."""
         if table.full_name == REJECTS.full_name:
             return self._sealed_rejects(frame)
-        if table.schema != "raw" or table.name not in TELLING:
-            return frame
+        if table.schema == "raw" and table.name in TELLING:
+            return self._sealed_fields(table, frame)
+        if table.schema == "raw" and _EXTRA in table.names and frame[_EXTRA].count():
+            texts = [self._sealed_extra(text, about=table.name) for text in frame[_EXTRA]]
+            return frame.with_columns(pl.Series(_EXTRA, texts, dtype=pl.String))
+        return frame
+
+    def _sealed_fields(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         columns = list(TELLING[table.name])
         record_id = TOPIC_BY_NAME[table.name].record_id
         own = list(dict.fromkeys((record_id, "study_id", SEALED, *columns)))
@@ -75,21 +82,44 @@ class Sealer:
         return frame.with_columns(pl.coalesce(blob, SEALED).alias(SEALED), *kept)
 
     def _sealed_rejects(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The bytes of records that may tell, and what is said of their content."""
-        rows = zip(frame["kafka_topic"], frame["value"], strict=True)
-        tells = pl.Series([_may_tell(topic, value) for topic, value in rows], dtype=pl.Boolean)
-        if not tells.any():
-            return frame
-        values = [
-            _MARK + self._seal(value, about=("rejects",))
-            if is_told and value and not is_sealed(value)
-            else value
-            for is_told, value in zip(tells, frame["value"], strict=True)
+        """Bytes and headers of records that may tell, and what is said of their content."""
+        rows = [
+            self._sealed_reject(row) if may_tell(*(row[c] for c in _JUDGED)) else row
+            for row in frame.iter_rows(named=True)
         ]
-        detail = pl.when(tells & pl.col("detail").is_not_null()).then(pl.lit(NOT_SHOWN))
-        return frame.with_columns(
-            pl.Series("value", values, dtype=pl.Binary), detail=detail.otherwise("detail")
-        )
+        return pl.DataFrame(rows, schema=frame.schema, orient="row")
+
+    def _sealed_reject(self, row: dict) -> dict:
+        value, headers = row["value"], row["headers"]
+        if value and not is_sealed(value):
+            value = _MARK + self._seal(value, about=("rejects",))
+        if headers and not headers.startswith("{"):
+            headers = orjson.dumps(
+                self._sealed_object(orjson.loads(headers), about="rejects")
+            ).decode()
+        return row | {
+            "value": value,
+            "headers": headers,
+            "field": shown_field(row["kafka_topic"], row["field"]),
+            "detail": row["detail"] and NOT_SHOWN,
+        }
+
+    def _sealed_extra(self, text: str | None, *, about: str) -> str | None:
+        """The unknown fields of a record whose topic has no arm: one that may tell is within."""
+        if text is None or not names_an_arm(text):
+            return text
+        fields = orjson.loads(text)
+        if _holds_sealed(fields):
+            return text
+        shown, telling = parted(fields)
+        if SEALED in shown:  # a field of the producer's own
+            telling[SEALED] = shown.pop(SEALED)
+        return orjson.dumps(shown | self._sealed_object(telling, about=about)).decode()
+
+    def _sealed_object(self, content: dict | list, *, about: str) -> dict[str, str]:
+        """An object of one field, what is sealed."""
+        blob = self._seal(orjson.dumps(content), about=(about, _EXTRA))
+        return {SEALED: _TEXT_MARK + base64.b64encode(blob).decode()}
 
     def _seal(self, content: bytes | None, *, about: Iterable[str]) -> bytes | None:
         if not content:
@@ -107,8 +137,13 @@ class Sealer:
         """
         if name == REJECTS.name:
             return frame.with_columns(
-                pl.Series("value", [self._record(v) for v in frame["value"]], dtype=pl.Binary)
+                pl.Series(c, map(self._record, frame[c]), dtype=frame.schema[c])
+                for c in ("value", "headers")
+                if c in frame.columns
             )
+        if name not in TELLING and _EXTRA in frame.columns:
+            texts = [self._opened_extra(text, about=name) for text in frame[_EXTRA]]
+            return frame.with_columns(pl.Series(_EXTRA, texts, dtype=pl.String))
         if SEALED not in frame.columns or name not in TELLING:
             return frame
         record_id = TOPIC_BY_NAME[name].record_id
@@ -120,10 +155,27 @@ class Sealer:
         columns = [pl.Series(c, [f.get(c) for f in fields], dtype=pl.String) for c in names]
         return frame.with_columns(pl.coalesce(pl.col(c.name), c).alias(c.name) for c in columns)
 
-    def _record(self, value: bytes | None) -> bytes | None:
-        if value is None or not value.startswith(_MARK):
-            return value
-        return self._open(value.removeprefix(_MARK), about=("rejects",))
+    def _record(self, content: bytes | str | None) -> bytes | str | None:
+        """Bytes or headers of a reject."""
+        if isinstance(content, str):
+            return self._opened_text(content) if content.startswith("{") else content
+        if not is_sealed(content):
+            return content
+        return self._open(content.removeprefix(_MARK), about=("rejects",))
+
+    def _opened_text(self, text: str) -> str:
+        return orjson.dumps(self._content(orjson.loads(text)[SEALED], about="rejects")).decode()
+
+    def _opened_extra(self, text: str | None, *, about: str) -> str | None:
+        fields = orjson.loads(text or "{}")
+        if not _holds_sealed(fields):
+            return text
+        content = self._content(fields.pop(SEALED), about=about)
+        return orjson.dumps(fields | content).decode()
+
+    def _content(self, text: str, *, about: str) -> dict | list:
+        blob = base64.b64decode(text.removeprefix(_TEXT_MARK))
+        return orjson.loads(self._open(blob, about=(about, _EXTRA)))
 
     def _open(self, blob: bytes | None, *, about: Iterable[str]) -> bytes | None:
         if blob is None:
@@ -180,14 +232,8 @@ def is_sealed(value: bytes | None) -> bool:
     return value is not None and value.startswith(_MARK)
 
 
-def tells(topic: str) -> bool:
-    """Whether records of this Kafka topic may tell of an arm."""
-    return topic in _TOPICS
-
-
-def _may_tell(topic: str, value: bytes | None) -> bool:
-    is_ours = topic in TOPIC_BY_TYPE
-    return tells(topic) or not is_ours or bool(value and _MAY_TELL.search(value))
+def _holds_sealed(fields: dict) -> bool:
+    return str(fields.get(SEALED)).startswith(_TEXT_MARK)
 
 
 def _fields(row: dict, columns: list[str]) -> bytes | None:
@@ -197,7 +243,7 @@ def _fields(row: dict, columns: list[str]) -> bytes | None:
     """
     given = {c: row[c] for c in columns if row[c] is not None}
     is_routine = row["study_id"] is None and given.keys() <= _FURTHER
-    if not given or (is_routine and not _MAY_TELL.search("".join(given.values()).encode())):
+    if not given or (is_routine and not names_an_arm("".join(given.values()))):
         return None
     return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 

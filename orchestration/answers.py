@@ -5,6 +5,7 @@ Here: where the statement comes from and its answer goes. Not here: what may be 
 """
 
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack, nullcontext
 from io import TextIOWrapper
 from pathlib import Path
@@ -59,18 +60,19 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
     with ExitStack() as ending:
         file = ending.enter_context(new_file(to, settings=settings)) if to else None
         lake = ending.enter_context(Lake.open(settings, read_only=True, as_of=as_of))
+        masked = masked_arms.masked_studies(lake)
         if as_of is not None:
-            _require_masked_then(settings, lake)
+            masked = _masked_then_as_now(settings, lake)
         elif sentence := inspection.outdated_sentence(lake):
             tell(f"floe: {sentence}", file=sys.stderr)
-        count = _answered(lake, statement, format=format, file=file)
+        count = _answered(lake, statement, masked, format=format, file=file)
     if to:
         tell(f"{counted(count, 'row')} in {to}", file=sys.stderr)
 
 
-def _require_masked_then(settings, lake: Lake) -> None:
-    """UsageError for a lake as of a moment at which arms stood in it of a study that is masked by
-    now.
+def _masked_then_as_now(settings, lake: Lake) -> Collection[str]:
+    """The studies that are masked by now; UsageError for a lake as of a moment at which arms of one
+    stood in it.
     """
     with Lake.open(settings, read_only=True) as now:
         studies = masked_arms.masked_studies(now)
@@ -79,14 +81,18 @@ def _require_masked_then(settings, lake: Lake) -> None:
             f"the lake as of then has arms in clear, and those of {', '.join(studies)} are masked until "
             f"{max(studies.values())}: ask for a later moment, or without --as-of"
         )
+    return studies
 
 
-def _answered(lake: Lake, statement: str, *, format: str, file: BinaryIO | None) -> int:
+def _answered(
+    lake: Lake, statement: str, masked: Collection[str], *, format: str, file: BinaryIO | None
+) -> int:
     """How many rows were written to the file, or printed where it is None."""
+    asked = {"abandon": end_at_once, "masked": masked}
     if format == "parquet":
-        with lake.answer_batches(statement, abandon=end_at_once) as (columns, schema, batches):
+        with lake.answer_batches(statement, **asked) as (columns, schema, batches):
             return write_parquet(columns, schema, batches, file)
-    with lake.answer(statement, abandon=end_at_once) as (columns, rows):
+    with lake.answer(statement, **asked) as (columns, rows):
         if file is None:
             return print_rows(columns, rows, format=format)
         text = TextIOWrapper(file, encoding="utf-8", newline="")

@@ -39,6 +39,7 @@ def _shown_reject(row: dict) -> str:
     shown = "(no value)" if value is None else value.decode(errors="backslashreplace")
     if is_sealed(value):
         shown = f"({NOT_SHOWN}; it is sent again whole)"
+        row["headers"] = row["headers"] and f"({NOT_SHOWN})"
     if row["checksum"]:
         shown = "(not kept: beyond FLOE_REJECTS_WHOLE_MB; in Kafka at this position as long as that holds it)"
     return "\n".join(f"{name:<16} {v}" for name, v in row.items()) + f"\n{'value':<16} {shown}"

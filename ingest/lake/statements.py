@@ -5,7 +5,7 @@ Here: what DuckDB is told. Not here: whose cursor that is (attached.py), what a 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -47,8 +47,10 @@ def executed(
             cursor.unregister(name)
 
 
-def require_only_reading(cursor, statement: str) -> None:
-    require_reading(cursor, statement, tokenize=duckdb.tokenize, relations=_RELATIONS)
+def require_only_reading(cursor, statement: str, masked: Collection[str]) -> None:
+    require_reading(
+        cursor, statement, tokenize=duckdb.tokenize, relations=_RELATIONS, masked=masked
+    )
 
 
 def begin_reading(cursor) -> None:

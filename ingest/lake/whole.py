@@ -121,7 +121,8 @@ class Lake(AttachedLake):
         From then on this lake reads the lake alone: no other file, no setting, and not its catalog,
         which holds the files' keys. Rows come as they are asked for. Raises UsageError for anything
         but one statement that reads what is open (lake_reading.py), and for one that needs more
-        memory or time than the settings give. `abandon`: see lake_limits.Clock.
+        memory or time than the settings give. `abandon`: see lake_limits.Clock; `masked`: studies
+        because of which no earlier moment is open (lake_statement.py).
         """
         with self._asked(statement, **ending) as (asked, clock):
             plain = clock.run(lambda: plain_rows(asked))
@@ -142,7 +143,10 @@ class Lake(AttachedLake):
 
     @contextmanager
     def _asked(
-        self, statement: str, abandon: Callable[[BaseException], object] | None = None
+        self,
+        statement: str,
+        abandon: Callable[[BaseException], object] | None = None,
+        masked: Collection[str] = (),
     ) -> Iterator[tuple[Any, Clock]]:
         with ExitStack() as ending:
             cursor = repeated(lambda: ending.enter_context(self._cursor()))
@@ -153,7 +157,9 @@ class Lake(AttachedLake):
             ending.callback(clock.close)
             ending.enter_context(memory_ceiling(self._settings.sql_memory_gb))
             try:
-                clock.run(lambda: self._again(lambda: require_only_reading(cursor, statement)))
+                clock.run(
+                    lambda: self._again(lambda: require_only_reading(cursor, statement, masked))
+                )
                 clock.run(lambda: self._again(lambda: begin_reading(cursor)))
                 yield clock.run(lambda: cursor.sql(statement)), clock
             except (duckdb.OutOfMemoryException, MemoryError) as error:

@@ -221,6 +221,20 @@ def test_the_usual_visit_is_the_latest_that_half_have_reached():
     assert durability_charts.visits(rows)[-1] == "End of course"
 
 
+def test_a_studys_own_visits_stand_in_the_order_of_time():
+    """Week 4 before Week 12, which by the alphabet is the other way round; the latest one is the usual."""
+    rows = pl.DataFrame(
+        {"visit": ["Week 12", "Week 4", "Week 26", "End of course"], "n": [40, 50, 30, 50]}
+    )
+    assert durability_charts.visits(rows) == ["Week 4", "Week 12", "Week 26", "End of course"]
+    assert durability_charts.usual_visit(rows) == "Week 26"
+
+
+def test_the_tile_of_a_held_response_names_its_episode_and_what_ends_it(staff):
+    said = payload(view(staff, "/durability"))
+    assert "Of the first treatment episode; after an opioid begun, an injection, surgery" in said
+
+
 @pytest.mark.parametrize(
     ("search", "said"),
     [

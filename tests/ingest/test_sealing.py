@@ -4,12 +4,15 @@ Here: rows, keys, lengths, copies. Not here: a whole lake looked through
 (tests/orchestration/test_masked_arms.py).
 """
 
+import json
+
 import polars as pl
 import pytest
 
 from ingest.sealing import KEY_FILE, Sealer, has_key, is_sealed, kept_files
 from ingest.settings import Settings
 from transforms.errors import FloeError, UsageError
+from transforms.facts.masking import NOT_SHOWN
 from transforms.schemas import RAW_TABLES
 from transforms.schemas.raw import REJECTS
 
@@ -99,6 +102,49 @@ def test_other_tables_are_left_alone(sealer, tmp_path):
     assert sealer.sealed(RAW_TABLES["sessions"], frame) is frame
     sealer.sealed(RAW_TABLES["patients"], rows("patients", {"patient_id": "p"}))
     assert not has_key(Settings(home=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("extra", "shown"),
+    [
+        ('{"treatment_arm":"SHAM-1","ward":"4"}', ["ward", "sealed"]),
+        ('{"note":"of the Placebo kind"}', ["sealed"]),
+        ('{"RandomisationGroup":2,"sealed":"by us"}', ["sealed"]),
+        ('{"site":{"allocated":["x"]}}', ["sealed"]),
+        ('{"warm":"armchair","charm":1}', ["warm", "charm"]),
+        ('{"sealed":"by us"}', ["sealed"]),
+    ],
+)
+def test_an_unknown_field_of_another_topic_that_names_an_arm_is_sealed(sealer, extra, shown):
+    """Of a topic that has no arm; its other unknown fields stay to be seen and counted."""
+    frame = rows("responses", {"response_id": "r", "extra": extra}, {"response_id": "s"})
+    kept = sealer.sealed(RAW_TABLES["responses"], frame)
+    assert list(json.loads(kept["extra"][0])) == shown
+    assert not any(w in kept["extra"][0] for w in ("SHAM", "Placebo", "allocated", "Randomisation"))
+    assert sealer.sealed(RAW_TABLES["responses"], kept).equals(kept)
+    opened = sealer.opened("responses", kept)["extra"]
+    assert [json.loads(text or "{}") for text in opened] == [json.loads(extra), {}]
+
+
+def test_a_reject_that_may_tell_shows_neither_headers_nor_names_of_its_own(sealer):
+    """Of its field the contract's name; opened, bytes and headers are those that were sent."""
+    of = {"reason": "wrong_type", "value": b"{}", "headers": '[["ce_arm","SHAM-1"]]'}
+    frame = rejects(
+        of | {"kafka_topic": "floe.study_enrolments.v1", "field": "data.strata.SHAM-1"},
+        of | {"kafka_topic": "floe.study_enrolments.v1", "field": "SHAM-1"},
+        of | {"kafka_topic": "floe.sessions.v1", "field": "duration_s"},
+    )
+    kept = sealer.sealed(REJECTS, frame)
+    assert kept["field"].to_list() == ["strata", NOT_SHOWN, "duration_s"]
+    assert "SHAM" not in str(kept.to_dicts())
+    assert sealer.sealed(REJECTS, kept).equals(kept)
+    opened = sealer.opened("rejects", kept)
+    assert opened.select("value", "headers").equals(frame.select("value", "headers"))
+
+
+def rejects(*given: dict) -> pl.DataFrame:
+    full = [dict.fromkeys(REJECTS.names) | row for row in given]
+    return pl.DataFrame(full, schema=REJECTS.polars_schema, orient="row")
 
 
 def test_the_key_is_the_owners_and_is_kept(tmp_path):

@@ -92,6 +92,7 @@ def answer(k: int, day: int, value: int) -> tuple[str, dict]:
         "instrument": "nrs_pain",
         "answered_at": at.isoformat(),
         "items": {"average_7d": value},
+        "treatment_arm": (SHAM, COLD)[k % 2],  # a field that no topic but the studies' should have
     }
 
 
@@ -335,6 +336,27 @@ def test_the_lake_as_of_before_it_was_masked_is_not_answered(site, tmp_path):
         answer_into(site.settings, "FROM core.study_enrolments", as_of=str(shown), **ask)
     answer_into(site.settings, "FROM core.study_enrolments", as_of=str(masked), **ask)
     assert planted(ask["to"].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "FROM core.study_enrolments AT (VERSION => 9)",
+        "SELECT * FROM (FROM mart.adsl AT (TIMESTAMP => now() - INTERVAL 1 DAY))",
+        "WITH x AS (FROM ducklake_table_changes('lake', 'core', 'patients', 0, 99)) FROM x",
+        "FROM lake.table_insertions('core', 'patients', 0, 99)",
+        "EXPLAIN ANALYZE FROM ducklake_table_deletions('lake', 'core', 'patients', 0, 99)",
+    ],
+)
+def test_no_statement_looks_behind_the_moment_at_which_it_was_masked(site, tmp_path, statement):
+    """What stood in a table before is asked for by --as-of, which looks for arms first."""
+    ask = {"format": "csv", "to": tmp_path / "then.csv"}
+    with pytest.raises(UsageError, match="may show arms of M"):
+        answer_into(site.settings, statement, as_of=None, **ask)
+    with Lake.open(site.settings, read_only=True) as lake:
+        masked = str(lake.snapshot())
+    with pytest.raises(UsageError, match="may show arms of M"):
+        answer_into(site.settings, statement, as_of=masked, **ask)
 
 
 def test_from_the_day_on_arms_are_compared(site):

@@ -60,13 +60,20 @@ class Estimand:
 
     def sentence(self, strategy: str | None = None) -> str:
         """The estimand in a sentence, under a strategy (None = the default one)."""
-        events = _listed([INTERCURRENT_EVENTS[event].words for event in DECIDING])
-        ends = _listed([e.words for e in INTERCURRENT_EVENTS.values() if e.ends_windows])
-        how = IN_WORDS[strategy or self.default].format(events=events)
-        return (
-            f"Of {self.population}: {self.variable}; {how}; {ends} ends the visit windows; "
-            f"{self.summary}."
-        )
+        between = between_in_words(strategy or self.default)
+        return f"Of {self.population}: {self.variable}; {between}; {self.summary}."
+
+
+def between_in_words(strategy: str) -> str:
+    """What a strategy makes of what happens between Day 1 and a visit."""
+    ends = _listed([e.words for e in INTERCURRENT_EVENTS.values() if e.ends_windows])
+    how = IN_WORDS[strategy].format(events=events_in_words())
+    return f"{how}; {ends} ends the visit windows"
+
+
+def events_in_words() -> str:
+    """The intercurrent events that decide an outcome, in words."""
+    return _listed([INTERCURRENT_EVENTS[event].words for event in DECIDING])
 
 
 def _listed(words: list[str]) -> str:

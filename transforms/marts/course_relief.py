@@ -18,10 +18,11 @@ from .. import disclosure
 from ..facts.headlines import PAIN_PARAMETERS
 from ..facts.strata import STORED, Combination
 from ..facts.values import ALL
-from ..facts.visits import COURSE_VISITS
+from ..facts.visits import BASELINE, COURSE_VISITS, VISITS
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import pain
+from ..rules.studies import planned_visits
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from .cohort_estimates import as_mean
@@ -115,7 +116,7 @@ def _visits(pairs: pl.DataFrame, due: pl.DataFrame, values: pl.DataFrame) -> pl.
     """A row a pair and visit: of each side whether it is due, or was ended before, `baseline_` and
     `change_`; null where one of both changes is.
     """
-    frame = pairs.join(pl.DataFrame({"visit": COURSE_VISITS}), how="cross")
+    frame = pairs.join(_asked(due).rename({"USUBJID": "first"}), on="first")
     for side in _SIDES:
         windows_of = due.select(
             pl.col("USUBJID").alias(side),
@@ -141,6 +142,17 @@ def _visits(pairs: pl.DataFrame, due: pl.DataFrame, values: pl.DataFrame) -> pl.
         difference=difference,
     )
     return frame.with_columns(pl.when("is_pair").then(pl.col(*_LEVELS, *MEASURES)))
+
+
+def _asked(due: pl.DataFrame) -> pl.DataFrame:
+    """`USUBJID`, `visit`: COURSE_VISITS, in a study that plans visits of its own these after
+    baseline, and the end of the course.
+    """
+    own = [plan for plan in due["plan"].unique() if planned_visits(plan) != VISITS]
+    visit = pl.col("AVISIT")
+    is_asked = visit.is_in(COURSE_VISITS) | pl.col("plan").is_in(own).fill_null(False)
+    rows = due.filter(is_asked & (visit != BASELINE))
+    return rows.select("USUBJID", visit="AVISIT")
 
 
 def _summed(visits: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:

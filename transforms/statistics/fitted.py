@@ -146,7 +146,8 @@ def least_squares_means(
 
 def _inferred(design: Design, weights: np.ndarray, infer: Callable, *, nobody: list) -> dict:
     if not design.is_estimable(weights):
-        mixed = ", ".join(design.names(aliased=True))
+        # the covariate alone: its levels may be many
+        mixed = ", ".join(dict.fromkeys(n.split("=")[0] for n in design.names(aliased=True)))
         absent = f"nobody in {', '.join(map(str, nobody))} has a value there"
         reason = absent if nobody else f"the data can't tell the groups from {mixed} apart"
         return {**dict.fromkeys(STATISTICS), "reason": reason}

@@ -7,6 +7,7 @@ procedures (charts.py).
 
 import polars as pl
 
+from transforms.facts.estimands import between_in_words
 from transforms.facts.instruments import CASE_MIX
 from transforms.facts.parameters import PARAMETERS
 from transforms.facts.values import COMPLETERS
@@ -83,6 +84,7 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
         f"{first['worse_said']}.",
         notes=(
             "Each instrument's important change is in its definition; who has no value is left out.",
+            *_between(at),
             words.NOT_AN_EFFECT,
         ),
         metrics=metrics_of(judged["code"], "points", "worse"),
@@ -100,6 +102,12 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
         ),
         data_to=at["data_cutoff"].max(),
     )
+
+
+def _between(at: pl.DataFrame) -> tuple[str, ...]:
+    """What counts as better where something happened in between."""
+    strategies = at.filter(pl.col("statistic") == "points")["strategy"].drop_nulls().unique().sort()
+    return tuple(f"Better: {between_in_words(strategy)}." for strategy in strategies)
 
 
 def _is_asked(code: str, by_statistic: dict) -> bool:

@@ -6,8 +6,9 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (page.
 
 import polars as pl
 
+from transforms.facts.estimands import events_in_words
 from transforms.facts.headlines import OVERALL_PAIN
-from transforms.facts.visits import END_OF_COURSE, VISITS
+from transforms.facts.visits import END_OF_COURSE, named_day
 
 from ... import words
 from ...components import Drawn, nothing
@@ -15,7 +16,6 @@ from ...figures.bands import responder_curves
 from ...figures.intervals import Panel, interval_panels
 from ...theme import Look
 
-_ORDER = {visit.name: k for k, visit in enumerate(VISITS)}
 _SHOWN = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # cut-offs of the table
 _VERDICT = {"Y": "yes", "N": "no", None: "not known"}
 
@@ -31,10 +31,11 @@ def parameters(rows: pl.DataFrame) -> list[str]:
 
 
 def visits(rows: pl.DataFrame) -> list[str]:
-    """Visits of mart.responder_curves in the order of their days; those without a day last."""
-    return sorted(
-        rows["visit"].unique().to_list(), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)
-    )
+    """Visits of mart.responder_curves in the order of their days, a study's own ones too; those
+    whose name says no day last.
+    """
+    days = {name: named_day(name) for name in rows["visit"].unique()}
+    return sorted(days, key=lambda name: (days[name] is None, days[name] or 0.0, name))
 
 
 def usual_visit(rows: pl.DataFrame) -> str | None:
@@ -62,7 +63,7 @@ def cumulative(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str
         summary=_at_the_guides(drawn),
         notes=(
             "Any cut-off can be read, so that none is picked. Who is due and has no value counts as no response, at "
-            "every cut-off.",
+            "every cut-off; nor does any value from the day of " + events_in_words() + " on.",
             words.NOT_AN_EFFECT,
         ),
         metrics=("responder_curve",),

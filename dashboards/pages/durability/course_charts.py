@@ -5,7 +5,7 @@ Here: which rows, the figure, its sentences. Not here: asking for a card (page.p
 
 import polars as pl
 
-from transforms.facts.visits import COURSE_VISITS
+from transforms.facts.visits import END_OF_COURSE, named_day
 
 from ... import words
 from ...components import Drawn, nothing
@@ -60,8 +60,9 @@ def relief(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
-    place = {visit: k for k, visit in enumerate(COURSE_VISITS)}
-    return rows.sort(pl.col("visit").replace_strict(place, default=len(place)))
+    """The end of the course, then the visits in the order of time, a study's own ones too."""
+    day = pl.col("visit").map_elements(named_day, return_dtype=pl.Float64)
+    return rows.sort(pl.col("visit") != END_OF_COURSE, day, "visit", nulls_last=True)
 
 
 def _long(rows: pl.DataFrame) -> pl.DataFrame:

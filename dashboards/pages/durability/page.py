@@ -9,11 +9,12 @@ import polars as pl
 from dash import html
 
 from transforms.facts.competing_events import RETREATMENT
+from transforms.facts.estimands import events_in_words
 from transforms.facts.values import FIRST
 
 from ... import ids, words
 from ...components import Drawn, nothing, side_by_side, tile, tiles
-from ...filters import Chosen
+from ...filters import EPISODES, Chosen
 from ...finer import rows_of
 from ...parameters import parameter_options
 from ...reader import Reader
@@ -99,6 +100,8 @@ def _tiles(shown: Shown):
     held = f"{words.count(r['n_event'])} of {words.count(r['n_evaluable'])}"
     share = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])
     detail = r["reason"] or f"{share}; {words.count(r['n_not_evaluable'])} not evaluable"
+    whose = EPISODES[shown.choice.episode]
+    detail += f". Of the {whose}; after {events_in_words()} it counts as not held."
     response = tile(
         "Response held at two visits in a row",
         words.NOTHING if r["estimate"] is None else held,
@@ -130,7 +133,8 @@ DURABILITY = CardPage(
     name="Durability",
     heading="Does relief last?",
     lead="How long a response is held once it is confirmed, who comes back, and how many reach it by any rule. Patients who were not "
-    "followed long enough count for as long as they were.",
+    "followed long enough count for as long as they were. All is of each patient's first treatment episode, but for the second "
+    "course beside it.",
     shown=Shown,
     bar=(
         *FILTERS,

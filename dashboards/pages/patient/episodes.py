@@ -10,7 +10,11 @@ from ... import words
 from ...components import table_of
 from ...reader import Reader
 
-_ENDS = {"new_course": "a new course", "gap": "a gap", None: "none followed"}
+_ENDS = {
+    "new_course": "a new course",
+    "gap": "a long time without a session",
+    None: "none followed",
+}
 
 
 def episodes_of(reader: Reader, patient: str | None):
@@ -26,7 +30,7 @@ def episodes_of(reader: Reader, patient: str | None):
             f"{words.day(r['first_session_on'])} to {words.day(r['last_session_on'])}",
             words.count(r["sessions"]),
             ", ".join(r["course_ids"]) or "none named",
-            f"{words.day(r['baseline_from'])} to {words.day(r['baseline_to'])}",
+            _baseline(r),
             _windows(r),
             _ENDS[r["ended_by"]],
         )
@@ -38,18 +42,26 @@ def episodes_of(reader: Reader, patient: str | None):
         "sessions",
         "courses",
         "baseline",
-        "visits",
+        "visits count",
         "ended by",
     ]
     frame = pl.DataFrame(shown, schema=columns, orient="row")
     return table_of(frame, caption=_before(rows["is_treated_before"][0]))
 
 
+def _baseline(r: dict) -> str:
+    period = f"{words.day(r['baseline_from'])} to {words.day(r['baseline_to'])}"
+    if r["is_baseline_in_follow_up"]:
+        return f"{period}, in the follow-up of the one before"
+    return period
+
+
 def _windows(r: dict) -> str:
-    until = f"until {words.day(r['windows_to'])}" if r["windows_to"] else "run on"
-    return until + (
-        ", begins in the follow-up of the one before" if r["is_baseline_in_follow_up"] else ""
-    )
+    if r["windows_to"] is None:
+        return "with no end"
+    if r["windows_to"] < r["first_session_on"]:
+        return "none: the next began on the same day"
+    return f"until {words.day(r['windows_to'])}"
 
 
 def _before(is_treated_before: bool | None) -> str:

@@ -44,7 +44,9 @@ def facts_of(shown: Shown):
             tile(
                 "Day 1",
                 words.day(r["DAY1DT"]),
-                "first delivered session" if r["TRTSDT"] else "enrolment: no session delivered",
+                "first delivered session of the first treatment episode"
+                if r["TRTSDT"]
+                else "enrolment: no session delivered",
             ),
             tile(
                 "Sessions delivered",
@@ -85,7 +87,11 @@ def outcomes(shown: Shown):
         "why not",
     ]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return table_of(frame, caption="A change of one patient is not an effect of the treatment")
+    caption = (
+        "Of the patient's first treatment episode: what came after it is in the chart above. A change of one patient is "
+        "not an effect of the treatment"
+    )
+    return table_of(frame, caption=caption)
 
 
 def records_table(shown: Shown) -> list[dict]:

@@ -3,6 +3,7 @@
 Here: small marts, the arithmetic shown. Not here: what an episode is (test_episodes.py).
 """
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -203,3 +204,19 @@ def test_few_are_not_seen_outside():
     for name in ("change_first", "difference", "difference_lower", "baseline_second"):
         assert shown[name] == pytest.approx(exact[name], abs=0.1)
     assert shown["difference"] != exact["difference"]
+
+
+PLAN = json.dumps([{"visit": "Week 12", "target_day": 84, "from_day": 70, "to_day": 98}])
+
+
+def test_in_a_study_that_plans_visits_of_its_own_relief_is_at_those():
+    """Beside a routine pair, which is asked at the usual visits: Week 12 has the study's pair alone, and
+    Month 3, which the study does not plan, is not said to be out of its reach.
+    """
+    rows = run(
+        *THREE[:1], patient(2, (8.0, 5.0), (7.0, 3.0), study="S", visit="Week 12", VISITPLN=PLAN)
+    )
+    assert whole(rows, "Week 12")["difference"] == -1
+    assert whole(rows, "Week 12")["n_patients"] == whole(rows)["n_patients"] == 1
+    of_study = rows.filter(pl.col("study_id") == "S", pl.col("strata").list.len() == 1)
+    assert of_study["visit"].sort().to_list() == ["End of course", "Week 12"]

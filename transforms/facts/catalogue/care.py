@@ -121,7 +121,7 @@ CARE: tuple[Metric, ...] = tuple(
             "Time from a pain-free month to relapse",
             "higher",
             "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment; within the first "
-            "treatment episode, as ttloss",
+            "treatment episode, which ends where the next one's baseline begins",
             (),
             "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J",
         ),
