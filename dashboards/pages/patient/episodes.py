@@ -24,6 +24,11 @@ def episodes_of(reader: Reader, patient: str | None):
     rows = reader.core("episodes", "patient_id = $1", [patient]).sort("aperiod")
     if rows.is_empty():
         return html.P("No session was delivered.", className="small")
+    return table(rows)
+
+
+def table(rows: pl.DataFrame):
+    """`rows` of core.episodes of one patient, in order."""
     shown = [
         (
             words.count(r["aperiod"]),
