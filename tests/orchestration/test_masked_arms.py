@@ -174,7 +174,7 @@ def materialized_by_dagster() -> str:
     home.
     """
     command = [sys.executable, "-m", "orchestration.cli", "materialize", "--full"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout + ran.stderr
 
