@@ -264,9 +264,10 @@ def _stale(computed: Computed):
     age = datetime.now(UTC) - computed.started_at
     if not computed.records_since or age < _STALE:
         return None
+    is_one = computed.records_since == 1
     text = (
-        f"{words.count(computed.records_since)} records have landed since these outcomes were computed, "
-        f"{spoken(age.total_seconds())} ago: they are not in these numbers."
+        f"{words.plural(computed.records_since, 'record')} {'has' if is_one else 'have'} landed since these outcomes "
+        f"were computed, {spoken(age.total_seconds())} ago: {'it is' if is_one else 'they are'} not in these numbers."
     )
     return notice(text, title="Newer data has landed", color="orange")
 
