@@ -7,6 +7,8 @@ when an event happened (rules/intercurrent.py), counting (marts/cohort_outcomes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .values import ALL, FIRST, LATEST
+
 TREATMENT_POLICY = "treatment_policy"
 COMPOSITE = "composite"
 WHILE_ON_TREATMENT = "while_on_treatment"
@@ -44,9 +46,19 @@ IN_WORDS: Mapping[str, str] = {
 }
 
 
+_ASKED_FOR = "in the treatment episode asked for (the first)"
+EPISODES_IN_WORDS: Mapping[str, str] = {
+    FIRST: "in their first treatment episode",
+    LATEST: "in their latest treatment episode",
+    ALL: "in each of their treatment episodes",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimand:
-    """Of one kind of statistic: whom, what of them, and how they are summarised."""
+    """Of one kind of statistic: whom ({episode}: in which treatment episode), what of them, and how
+    they are summarised.
+    """
 
     population: str
     variable: str
@@ -58,10 +70,13 @@ class Estimand:
         """The strategy of a figure where none is asked for."""
         return self.strategies[0]
 
-    def sentence(self, strategy: str | None = None) -> str:
-        """The estimand in a sentence, under a strategy (None = the default one)."""
+    def sentence(self, strategy: str | None = None, *, episode: str | None = None) -> str:
+        """The estimand in a sentence, under a strategy (None = the default one) and of an episode
+        (None = as a definition, which is of any).
+        """
+        whom = self.population.format(episode=EPISODES_IN_WORDS.get(episode, _ASKED_FOR))
         between = between_in_words(strategy or self.default)
-        return f"Of {self.population}: {self.variable}; {between}; {self.summary}."
+        return f"Of {whom}: {self.variable}; {between}; {self.summary}."
 
 
 def between_in_words(strategy: str) -> str:
@@ -81,19 +96,19 @@ def _listed(words: list[str]) -> str:
 
 
 _LEVEL = Estimand(
-    population="patients whose window has closed, in the treatment episode asked for (the first)",
+    population="patients whose window has closed, {episode}",
     variable="the value at the visit",
     summary="its mean among those with a value",
     strategies=(TREATMENT_POLICY,),
 )
 _CHANGE = Estimand(
-    population="patients with a baseline whose window has closed, in the treatment episode asked for (the first)",
+    population="patients with a baseline whose window has closed, {episode}",
     variable="the change from the episode's baseline to the visit",
     summary="its mean among those with a value",
     strategies=(TREATMENT_POLICY,),
 )
 _RESPONSE = Estimand(
-    population="patients whose baseline allows the rule and whose window has closed, in the treatment episode asked for (the first)",
+    population="patients whose baseline allows the rule and whose window has closed, {episode}",
     variable="whether the rule is met at the visit",
     summary="the share, once of those with a value and once with the missing as no response",
     strategies=STRATEGIES,
@@ -106,7 +121,7 @@ _WORSENING = Estimand(
 )
 
 _SUSTAINED = Estimand(
-    population="patients with two evaluable assessments far enough apart, or with an event in between, in the treatment episode asked for (the first)",
+    population="patients with two evaluable assessments far enough apart, or with an event in between, {episode}",
     variable="whether the response was confirmed",
     summary="the share",
     strategies=(COMPOSITE,),

@@ -62,8 +62,13 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
 
 def _estimands(mine: pl.DataFrame) -> tuple[str, ...]:
     """What the shares say, in a sentence for each strategy among them."""
-    pairs = mine.filter(pl.col("statistic") != "worse").select("statistic", "strategy").unique()
-    sentences = {ESTIMANDS[statistic].sentence(strategy) for statistic, strategy in pairs.rows()}
+    responses = mine.filter(pl.col("statistic") != "worse")
+    sentences = {
+        ESTIMANDS[statistic].sentence(strategy, episode=episode)
+        for statistic, strategy, episode in responses.select("statistic", "strategy", "episode")
+        .unique()
+        .rows()
+    }
     return tuple(sorted(sentences))
 
 

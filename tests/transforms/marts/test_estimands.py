@@ -355,6 +355,20 @@ def test_a_reader_from_outside_sees_the_first_under_the_default_alone(returning)
     assert others.height > 0 < policy.height
 
 
+def test_an_estimand_names_the_episodes_that_are_asked_for():
+    """As a definition it is of any; a figure of all episodes does not say that it is of the first."""
+    pct30 = ESTIMANDS["pct30"]
+    assert "in the treatment episode asked for (the first)" in pct30.sentence()
+    for episode, words in (
+        ("first", "their first"),
+        ("latest", "their latest"),
+        ("all", "each of"),
+    ):
+        said = pct30.sentence(episode=episode)
+        assert words in said
+        assert "asked for" not in said
+
+
 def test_each_estimand_is_a_sentence():
     """It names population, variable, what an event does, and the summary."""
     for estimand in ESTIMANDS.values():
