@@ -1,7 +1,7 @@
-"""What of a record may tell of an arm where no field of the contract says so: rejects, and fields
-that the contract does not know.
+"""What of a record may tell of an arm: fields that do in a row of a study, and, where no field of
+the contract says so, rejects and fields that the contract does not know.
 
-Here: that, by the words of names and values. Not here: the contract's own fields that tell
+Here: that, by the words of names and values. Not here: which fields of the contract tell
 (transforms/facts/masking.py), sealing (sealing.py).
 
 An arm that goes by a word of its own in a field whose name says nothing of a group can't be known.
@@ -21,6 +21,7 @@ _WORDS = re.compile(
     rb"(?i)(?<![a-z])arms?(?![a-z])|allocat|random|group|blind|sham|placebo|reference_arm|analysis_sets"
     rb"|study_id|study_enrol|\\u00"
 )
+_FURTHER = {"baseline_covariates", "extra"}  # of a patient, whether in a study or not
 _TOPICS = frozenset(TOPIC_BY_NAME[name].type for name in TELLING)
 _FIRST_NAME = re.compile(r"(?:data\.)?([^.\[]*)")
 
@@ -39,6 +40,18 @@ def may_tell(topic: str, *parts: bytes | str | None) -> bool:
 def names_an_arm(text: bytes | str) -> bool:
     """Whether a word for groups of a study stands in the text."""
     return bool(_WORDS.search(text.encode() if isinstance(text, str) else text))
+
+
+def telling_fields(row: dict, columns: list[str]) -> bytes | None:
+    """What tells of an arm in a row; nothing of a patient in routine care without one, whose
+    further fields are for people to see, unless they name a study or an arm (an earlier release
+    knew neither).
+    """
+    given = {c: row[c] for c in columns if row[c] is not None}
+    is_routine = row["study_id"] is None and given.keys() <= _FURTHER
+    if not given or (is_routine and not names_an_arm("".join(given.values()))):
+        return None
+    return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 
 
 def parted(fields: dict) -> tuple[dict, dict]:

@@ -34,7 +34,7 @@ from transforms.facts.masking import NOT_SHOWN, SEALED, TELLING
 from transforms.schemas import TOPIC_BY_NAME, Table
 from transforms.schemas.raw import REJECTS
 
-from .may_tell import may_tell, names_an_arm, parted, shown_field
+from .may_tell import may_tell, names_an_arm, parted, shown_field, telling_fields
 
 KEY_FILE = "arms.key"
 _SHORTEST = 16  # characters of a secret of the site's own
@@ -43,9 +43,7 @@ _BLOCK = 256  # bytes: the least that is sealed, so that a length names no arm
 _NAME_BYTES = 8  # of a key, before what is sealed under it
 _MARK = b"floe-sealed-1:"  # before the bytes of a reject
 _TEXT_MARK = _MARK.decode()
-_FURTHER = {"baseline_covariates", "extra"}  # of a patient, whether in a study or not
 _EXTRA = "extra"
-_JUDGED = ("kafka_topic", "value", "headers")
 
 
 class Sealer:
@@ -73,7 +71,7 @@ class Sealer:
         record_id = TOPIC_BY_NAME[table.name].record_id
         own = list(dict.fromkeys((record_id, "study_id", SEALED, *columns)))
         blobs = [
-            self._seal(_fields(row, columns), about=(table.name, row[record_id]))
+            self._seal(telling_fields(row, columns), about=(table.name, row[record_id]))
             for row in frame.select(own).iter_rows(named=True)
         ]
         is_sealed = pl.Series([blob is not None for blob in blobs], dtype=pl.Boolean)
@@ -84,7 +82,9 @@ class Sealer:
     def _sealed_rejects(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Bytes and headers of records that may tell, and what is said of their content."""
         rows = [
-            self._sealed_reject(row) if may_tell(*(row[c] for c in _JUDGED)) else row
+            self._sealed_reject(row)
+            if may_tell(row["kafka_topic"], row["value"], row["headers"])
+            else row
             for row in frame.iter_rows(named=True)
         ]
         return pl.DataFrame(rows, schema=frame.schema, orient="row")
@@ -158,13 +158,14 @@ class Sealer:
     def _record(self, content: bytes | str | None) -> bytes | str | None:
         """Bytes or headers of a reject."""
         if isinstance(content, str):
-            return self._opened_text(content) if content.startswith("{") else content
+            if not content.startswith("{"):
+                return content
+            return orjson.dumps(
+                self._content(orjson.loads(content)[SEALED], about="rejects")
+            ).decode()
         if not is_sealed(content):
             return content
         return self._open(content.removeprefix(_MARK), about=("rejects",))
-
-    def _opened_text(self, text: str) -> str:
-        return orjson.dumps(self._content(orjson.loads(text)[SEALED], about="rejects")).decode()
 
     def _opened_extra(self, text: str | None, *, about: str) -> str | None:
         fields = orjson.loads(text or "{}")
@@ -234,18 +235,6 @@ def is_sealed(value: bytes | None) -> bool:
 
 def _holds_sealed(fields: dict) -> bool:
     return str(fields.get(SEALED)).startswith(_TEXT_MARK)
-
-
-def _fields(row: dict, columns: list[str]) -> bytes | None:
-    """What tells of an arm in a row; nothing of a patient in routine care without one, whose
-    further fields are for people to see, unless they name a study or an arm (an earlier release
-    knew neither).
-    """
-    given = {c: row[c] for c in columns if row[c] is not None}
-    is_routine = row["study_id"] is None and given.keys() <= _FURTHER
-    if not given or (is_routine and not names_an_arm("".join(given.values()))):
-        return None
-    return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
 
 
 def _about(names: Iterable[str | None]) -> list[bytes]:
