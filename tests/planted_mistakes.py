@@ -85,7 +85,7 @@ MISTAKES = (
         file="transforms/marts/cohort_sessions.py",
         right='pl.col(limit.flag) == "Y") for limit in LIMITS.values())',
         wrong='pl.col(limit.flag) == "Y") for limit in [*LIMITS.values()][1:])',
-        stopped_by="tests/transforms/marts/test_cohort_sessions.py",
+        stopped_by=f"{_OF_FACTS}/test_one_record.py",
     ),
     Mistake(
         what="a metric of wearables of which no day is computed",

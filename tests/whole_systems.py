@@ -21,7 +21,8 @@ from ingest.broker.process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
-from orchestration.automation import materialize_job, materialize_now
+from orchestration.automation import materialize_job
+from orchestration.materializing import materialize_now
 
 ROOT = Path(__file__).parents[1]
 PLAN = Plan(

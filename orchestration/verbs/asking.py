@@ -30,7 +30,7 @@ def materialize(
     ] = False,
 ) -> None:
     """Brings core and mart up to date with raw, through Dagster."""
-    from ..automation import materialize_now, release_now
+    from ..materializing import materialize_now, release_now
     from ..processes import FIGURES_NICE, give_way
 
     give_way(FIGURES_NICE)

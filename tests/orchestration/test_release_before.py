@@ -18,8 +18,8 @@ from ingest import inspection, lake_forward, masked_arms
 from ingest.lake import TABLES, Lake
 from ingest.proofs import proofs
 from ingest.settings import Settings
-from orchestration.automation import materialize_now
 from orchestration.cut import is_behind
+from orchestration.materializing import materialize_now
 from transforms.errors import FloeError, LakeOutdated
 from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES
 from transforms.schemas.raw import REJECTS as RAW_REJECTS

@@ -17,7 +17,7 @@ from ..facts.sessions import BOOKED, NOT_HELD, SESSION_VALUES
 from ..rules.exposure import placed_sessions
 from ..rules.judged_sessions import judged
 from ..rules.local_time import Clocks, with_clock, with_local_day
-from .words import closed_value
+from ..rules.words import closed_value
 
 _CANCELED = "canceled"  # as much of the world spells it
 _STATUSES = (*BOOKED, _CANCELED)

@@ -9,8 +9,8 @@ import polars as pl
 
 from ..facts.event_groups import COLD_INJURY
 from ..facts.thresholds import FATAL_GRADE, SEVERE_GRADE
+from ..rules.words import DEATH, INJURY, any_says, closed_value, is_death
 from .causes import causes
-from .words import DEATH, INJURY, any_says, closed_value, is_death
 
 # Kinds of injury of the contract that are told at once, whatever their grade.
 _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")

@@ -75,7 +75,7 @@ def _is_any_exceeded() -> pl.Expr:
 
 
 _NOT_CLEARED, _CONTRAINDICATED = pl.col("CLEARFL") == "N", pl.col("CONTRAFL") == "Y"
-_SHARES = (
+SHARES = (
     *(_Share(f"sessions_{name}", _EVERY, _is_status(name)) for name in BOOKED),
     *(_Share(limit.metric, _BEGUN, pl.col(limit.flag) == "Y") for limit in LIMITS.values()),
     _Share(ANY_EXCEEDED, _BEGUN, _is_any_exceeded()),
@@ -139,18 +139,18 @@ def _shares(
 ) -> list[pl.DataFrame]:
     """A frame a share and a frame a mean: over sessions, a patient a cluster."""
     columns = {}
-    for share in _SHARES:
+    for share in SHARES:
         columns |= _totals(share.metric, share.of, share.event.cast(pl.Int64))
     for amount in (a for a in _AMOUNTS if "mean" in a.statistics):
         columns |= _totals(amount.name, amount.of, amount.value)
-    names = [*(s.metric for s in _SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
+    names = [*(s.metric for s in SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
     cells = _clustered(
         sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns),
         strata,
         names,
         over=over,
     )
-    shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in _SHARES]
+    shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in SHARES]
     means = [
         _estimated(cells, a.name, STATISTICS[a.name, "mean"].id, unit=a.unit)
         for a in _AMOUNTS

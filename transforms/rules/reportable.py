@@ -4,7 +4,7 @@ Here: what is reportable, in one shape. Not here: which rule covers it and by wh
 
 Reportable, unless the device is known not to be the cause (`not_related`):
 - an adverse event that is serious, by itself or by a criterion of seriousness, or a death, by its
-  outcome, grade, criteria or words (alerting/words.py);
+  outcome, grade, criteria or words (words.py);
 - a device deficiency that could have led to a serious event, and one of which that is not known;
 - an incident that is serious, or a death by its words, with staff, a visitor, somebody else or
   nobody (nobody: a near miss).
@@ -12,7 +12,7 @@ Reportable, unless the device is known not to be the cause (`not_related`):
 
 import polars as pl
 
-from ..alerting.words import DEATH, any_says, is_death
+from .words import DEATH, any_says, is_death
 
 # what a row of `happenings` has
 HAPPENING = (

@@ -19,6 +19,7 @@ from transforms.facts.mobility_parameters import WEEKLY_PARAMETERS
 from transforms.facts.parameters import PARAMETERS
 from transforms.facts.sessions import BEGUN, BOOKED, DELIVERED, SESSION_VALUES
 from transforms.instruments import score
+from transforms.marts.cohort_sessions import SHARES
 from transforms.options import Options
 from transforms.rules.exposure import with_limit_flags
 from transforms.schemas import CORE_TABLES, MART_TABLES, TOPIC_BY_NAME
@@ -36,10 +37,11 @@ def fields(topic: str) -> set[str]:
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
 def test_a_limit_is_named_wherever_it_must_be(limit):
-    """The protocol's field, the flag of a session, the metric, the alert."""
+    """The protocol's field, the flag of a session, the metric and its share of sessions, the alert."""
     assert limit.field in fields("protocols")
     assert limit.flag in MART_TABLES["adex"].names
     assert limit.metric in CATALOGUE
+    assert limit.metric in {share.metric for share in SHARES}
     assert limit.alert.id in RULES
 
 

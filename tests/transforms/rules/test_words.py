@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.alerting.words import DEATH, DEATH_AS_OUTCOME, INJURY, any_says, closed_value
+from transforms.rules.words import DEATH, DEATH_AS_OUTCOME, INJURY, any_says, closed_value
 
 
 def says(harm, text: str | None) -> bool:

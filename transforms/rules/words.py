@@ -3,7 +3,7 @@ people write.
 
 Here: the words, in the languages of the countries whose reporting rules Floe knows and of their
 neighbours, how a text is read, and a closed list's value as people spell it. Not here: the
-contract's own kinds (harm.py). To tell one too many is the lesser fault; what reads like an injury
+contract's own kinds (alerting/harm.py). To tell one too many is the lesser fault; what reads like an injury
 and is none (a burning sensation, a faint redness, "no burn") is taken out first. A proposal of this
 project, not a coded dictionary.
 
