@@ -42,7 +42,10 @@ _AMOUNTS = {
     "skin_rewarming_median": ("Until the skin is warm again", 1),
     "cumulative_exposure_median": ("Exposure of a patient so far", 0),
 }
-NOT_CAUSAL = "Of each patient's first treatment episode. Not causal: who does well may come more often, or less; nobody was put into a bin by chance."
+NOT_CAUSAL = (
+    "Not causal: who does well may come more often, or less; nobody was put into a bin by chance. "
+    "Of each patient's first treatment episode."
+)
 
 
 def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
