@@ -49,6 +49,8 @@ APART = (
     "transforms/disclosure/released_curves.py",
     "transforms/disclosure/withheld.py",
     "transforms/marts/__init__.py",
+    "transforms/restating/figures.py",
+    "transforms/restating/topics.py",
 )
 DATA_CUT = "core.data_cut"  # of the ledger, which is of every topic
 CONSENTS = "consents"  # until it is decided who may see whose data, by what somebody consented to
