@@ -167,7 +167,7 @@ def test_a_correction_restates(site):
     """Another revision of an answer that the release had counted; what restated the figure before
     stays in its row, which a run that died before and one after it write once.
     """
-    site.land(answer(2, 28, 9, revision=2), id="corrected")
+    site.land(answer(2, 28, 10, revision=2), id="corrected")
     site.run(is_whole=False)
     site.run()
     row = site.told()
