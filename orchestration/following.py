@@ -9,7 +9,7 @@ written before it: after a crash between any two steps the tables that are behin
 
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -22,6 +22,7 @@ from ingest.lake import Lake, Writer
 from transforms.options import Cut, Options
 from transforms.rules.time_at_risk import person_time_cut
 from transforms.schemas import APP_TABLES
+from transforms.touching import Touches
 
 Changed = Callable[[int], frozenset[str] | None]
 CURSORS = APP_TABLES["cursors"]
@@ -134,21 +135,50 @@ def _fingerprint(options: str) -> str:
 
 
 def touched(
-    lake: Lake, cursor: Cursor, changed: Iterable[str], *, columns: Mapping[str, str], cut: Cut
-) -> pl.DataFrame | None:
-    """The values by which the changed inputs touch keys, one column `key`; None where one of them
-    says no key, so that all are touched. `columns`: input -> the column that says it.
+    changed: Iterable[str],
+    *,
+    by: Mapping[str, tuple[Touches, ...]],
+    values: Callable[[str, Sequence[str]], pl.DataFrame],
+    query: Callable[..., pl.DataFrame],
+) -> pl.Series | None:
+    """The keys that the changed rows of inputs touch; None where one of them touches all, as one of
+    which `by` says nothing does. `values`: of columns of an input, those of its changed rows.
     """
-    parts = [pl.DataFrame(schema={"key": pl.String})]
+    keys = [_NO_KEYS]
     for name in sorted(changed):
-        if name not in columns:
-            return None
-        is_raw = name.startswith("raw.")
-        after, through = (
-            (cursor.raw_snapshot, cut.lake_snapshot)
-            if is_raw
-            else (cursor.read_at, lake.snapshot())
-        )
-        values = lake.changed_values(name, columns[name], after=after, through=through)
-        parts.append(values.select(key=columns[name]).drop_nulls())
-    return pl.concat(parts).unique().sort("key")
+        for touches in by.get(name, (Touches(),)):
+            of_one = _touched(name, touches, values=values, query=query)
+            if of_one is None:
+                return None
+            keys.append(of_one)
+    return pl.concat(keys).drop_nulls().unique().sort()
+
+
+_NO_KEYS = pl.Series("key", [], dtype=pl.String)
+
+
+def _touched(
+    name: str,
+    touches: Touches,
+    *,
+    values: Callable[[str, Sequence[str]], pl.DataFrame],
+    query: Callable[..., pl.DataFrame],
+) -> pl.Series | None:
+    """Of one changed input."""
+    column, those = touches.part or (None, frozenset())
+    columns = [*touches.columns, *([column] if column else [])]
+    if not columns:
+        return None if touches.is_all else pl.Series("key", [touches.key])
+    rows = values(name, columns)
+    if column:
+        rows = rows.filter(pl.col(column).is_in(sorted(those)))
+    if rows.is_empty():
+        return _NO_KEYS
+    if touches.is_all:
+        return None
+    if touches.key is not None:
+        return pl.Series("key", [touches.key])
+    keys = pl.concat([rows[c].cast(pl.String).alias("key") for c in touches.columns]).drop_nulls()
+    if touches.through is None or keys.is_empty():
+        return keys
+    return query(touches.through, touching=keys.unique().to_frame())["key"]

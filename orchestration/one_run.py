@@ -4,18 +4,19 @@ Here: each asked of the lake once. Not here: what follows from it (following.py)
 (assets/), tables that several steps read (ingest/lake/read_once.py), who may run (resources.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import polars as pl
 
 from ingest.inspection import raw_as_of
 from ingest.lake import Lake
-from transforms.options import Cut
+from ingest.settings import Settings
+from transforms.options import Cut, Options
 from transforms.schemas import MART_TABLES, Table
 
 from .cut import read_cut
-from .following import CURSORS, Cursor
+from .following import CURSORS, Cursor, fingerprint
 
 _CHECK_RESULTS = MART_TABLES["check_results"].full_name
 
@@ -29,12 +30,18 @@ class Run:
         self.lake = lake
         self._written: set[str] = set()
         self._current: set[str] = set()
+        self._values: dict[tuple[str, int], pl.DataFrame] = {}
 
     # --- what stands ------------------------------------------------------------------------------
 
     @cached_property
     def cut(self) -> Cut:
         return read_cut(self.lake)
+
+    @cached_property
+    def options(self) -> Options:
+        """A site's options, as they are in force in this run."""
+        return Settings().options
 
     @cached_property
     def cursors(self) -> dict[str, Cursor]:
@@ -70,25 +77,44 @@ class Run:
         since = [names for snapshot, names in self._changes if snapshot > after]
         return frozenset().union(*(names for names in since if CURSORS.full_name not in names))
 
+    def changed_values(self, full_name: str, columns: Sequence[str], since: Cursor) -> pl.DataFrame:
+        """What the columns of a table have in rows that changed since a cursor, at least."""
+        is_raw = full_name.startswith("raw.")
+        after = since.raw_snapshot if is_raw else since.read_at
+        values = self._values.get((full_name, after))
+        if values is None or not set(columns) <= set(values.columns):
+            asked = sorted({*columns, *(values.columns if values is not None else ())})
+            through = self.cut.lake_snapshot if is_raw else self.lake.snapshot()
+            values = self.lake.changed_values(full_name, asked, after=after, through=through)
+            self._values[full_name, after] = values
+        return values.select(columns).unique()
+
     def is_written(self, table: Table) -> None:
         """Rows of the table changed in this run."""
         self._written.add(table.full_name)
+        self._values = {k: v for k, v in self._values.items() if k[0] != table.full_name}
 
     def is_current(self, table: Table) -> None:
-        """The table was found as it would be computed now."""
+        """The table was found as it would be computed now, or was computed and is the same."""
         self._current.add(table.full_name)
 
     def advance(self) -> None:
-        """The cursors of tables that were found current stand where those of computed ones do."""
-        rows = pl.DataFrame({"table_name": sorted(self._current)}, schema={"table_name": pl.String})
-        if rows.is_empty():
+        """All tables stand on this run's cut: those that were found current, and those that it wrote,
+        each of which was written after all that it is computed from. Not what something else changed
+        meanwhile.
+        """
+        meanwhile = self.lake.changes_by_snapshot(after=self.cut.lake_snapshot)
+        others = [names for _, names in meanwhile if CURSORS.full_name not in names]
+        standing = (self._current | self._written).difference(*others)
+        if not standing:
             return
+        rows = pl.DataFrame({"table_name": sorted(standing)})
         read_at = self.lake.snapshot()
         self.lake.write(
             lambda w: w.execute(
-                f"""UPDATE {CURSORS.full_name} SET raw_snapshot = $1, data_cutoff = $2, read_at = $3
-                    WHERE table_name IN (SELECT table_name FROM rows)""",
-                [self.cut.lake_snapshot, self.cut.data_cutoff, read_at],
+                f"""UPDATE {CURSORS.full_name} SET raw_snapshot = $1, data_cutoff = $2, read_at = $3,
+                    fingerprint = $4 WHERE table_name IN (SELECT table_name FROM rows)""",
+                [self.cut.lake_snapshot, self.cut.data_cutoff, read_at, fingerprint(self.options)],
                 rows=rows,
             )
         )

@@ -6,7 +6,6 @@ and when this runs (orchestration).
 
 A step is a function of a set of keys. Without keys it computes the whole table; with keys (a frame
 of the columns `CoreStep.keys`) the rows of those alone, which then replace the rows of those keys.
-A table of records has no keys: what one event says may change the names of all that share its id.
 When merged or clashing patients change, the keys are those of all patients concerned.
 
 Statements name a raw table as `FROM raw.X` or `JOIN raw.X` without an alias, so that whoever runs
@@ -31,6 +30,7 @@ from .rules.exposure import placed_sessions
 from .rules.local_time import clocks
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME
 from .series import activity, mobility, series_things, telemetry, wearers
+from .touching import Touches, by
 
 # These are whole for every patient and site, small, and what the others join: they are always
 # computed whole.
@@ -56,7 +56,8 @@ def _record(name: str) -> CoreStep:
     """A table of records: of each the event that counts, under the names and the patient that
     count, without what can't be true.
 
-    Always whole: whose an id is, is decided by all the events that have it.
+    Whose an id is, is decided by all the events that have it, so the keys are ids: those of raw and
+    the names that core gives them. A register is always whole.
     """
     if name == "patient_status":
         return _statuses()
@@ -80,7 +81,7 @@ def _record(name: str) -> CoreStep:
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
     masks = {"raw.studies", "raw.rejects"} - {f"raw.{name}"} if name in TELLING else set()
-    return CoreStep(
+    step = CoreStep(
         table=CORE_RECORDS[name],
         inputs=(f"raw.{name}", *inputs, *sorted(masks)),
         reads={
@@ -90,7 +91,52 @@ def _record(name: str) -> CoreStep:
         },
         compute=compute,
         only_with=f"raw.{name}",
+        touched_by=_names_touch(name, own=name in REGISTERS),
     )
+    return step if name in REGISTERS else _by_ids(name, step)
+
+
+def _names_touch(name: str, *, own: bool) -> dict[str, tuple[Touches, ...]]:
+    """A table is touched by the identities of the topics that it refers to, and of its `own`."""
+    topics = {TOPIC_OF[c] for c in CORE_RECORDS[name].names if c in TOPIC_OF} - {name}
+    topics |= {name} if own else set()
+    return {"core.identities": (Touches(part=("topic", frozenset(topics))),)}
+
+
+def _by_ids(name: str, step: CoreStep) -> CoreStep:
+    """The step by record ids: of an event the id that it was sent with, and what core calls it."""
+    record_id = TOPIC_BY_NAME[name].record_id
+    names = Touches(columns=("record_id", "name"), part=("topic", frozenset({name})))
+    touched_by = {f"raw.{name}": by(record_id)} | {
+        table: (names, *touches) for table, touches in step.touched_by.items()
+    }
+    if "core.patients" in step.inputs:
+        own = Touches(columns=("patient_id",), through=_ids_of_patients(name, record_id))
+        touched_by["core.patients"] = (own,) if "patient_id" in step.table.names else ()
+    return replace(
+        step,
+        keys=(record_id,),
+        keyed_reads={"raw": all_of(f"raw.{name}") + f' SEMI JOIN keys USING ("{record_id}")'},
+        also_keys=_ids_and_names(name, record_id),
+        touched_by=touched_by,
+    )
+
+
+def _ids_of_patients(name: str, record_id: str) -> str:
+    return f"""WITH people AS MATERIALIZED (SELECT key AS patient_id FROM touching)
+        SELECT "{record_id}" AS key FROM raw."{name}" SEMI JOIN people USING (patient_id)
+        UNION SELECT "{record_id}" FROM core."{name}" SEMI JOIN people USING (patient_id)"""
+
+
+def _ids_and_names(name: str, record_id: str) -> str:
+    """The ids of `keys`, those that have one of them for a name, and the names of all these."""
+    return f"""WITH named AS MATERIALIZED (SELECT record_id, name FROM core.identities WHERE topic = '{name}'),
+        touched AS MATERIALIZED (SELECT "{record_id}" AS id FROM keys),
+        ids AS MATERIALIZED (
+            SELECT id FROM touched UNION SELECT record_id FROM named WHERE name IN (FROM touched)
+        )
+        SELECT id AS "{record_id}" FROM ids
+        UNION SELECT name FROM named WHERE record_id IN (FROM ids) AND name IS NOT NULL"""
 
 
 def _without_arms(name: str, frame: pl.DataFrame, frames: Frames) -> pl.DataFrame:
@@ -153,15 +199,21 @@ def _statuses() -> CoreStep:
         reads={"raw": all_of("raw.patient_status"), "patients": _SENT_PATIENTS, **_IDENTITIES},
         compute=compute,
         only_with="raw.patient_status",
+        touched_by=_names_touch("patient_status", own=True),
     )
 
 
+# What others refer to decides what they are called; of the rest each topic is by itself.
+_NOT_REFERRED_TO = {name: name for name in clashes.ORDER if name not in clashes.REFERRED_TO}
 IDENTITIES = CoreStep(
     table=CORE_TABLES["identities"],
     inputs=(*(f"raw.{name}" for name in clashes.ORDER), "core.clinics"),
     reads={name: contested.contested(name) for name in clashes.ORDER}
     | {"statuses": all_of("raw.patient_status"), "clinics": all_of("core.clinics")},
     compute=lambda frames, options: clashes.identities(frames),
+    keys=("topic",),
+    read_for=_NOT_REFERRED_TO,
+    touched_by={f"raw.{name}": (Touches(key=name),) for name in _NOT_REFERRED_TO},
 )
 
 _PEOPLE = _REGISTER_READS | {"devices": all_of("core.devices")} | _IDENTITIES
@@ -208,8 +260,14 @@ def _enrolments() -> CoreStep:
         reads={**records.reads, "patients": all_of("core.patients")},
         compute=compute,
         only_with=None,  # a patient's record may hold one in its short form
+        keys=(),
+        keyed_reads={},
+        touched_by=_names_touch("study_enrolments", own=True),
     )
 
+
+# By what series are told apart: whose the device was, in which session.
+_SERIES_NAMES = (Touches(part=("topic", frozenset({"patients", "devices", "sessions"}))),)
 
 ACTIVITY_DAYS = CoreStep(
     table=CORE_TABLES["activity_days"],
@@ -220,7 +278,11 @@ ACTIVITY_DAYS = CoreStep(
     relations=lambda frames, options: {"people": _wearers(frames, options)},
     batch=500,
     only_with="raw.readings",
-    touched_by={"raw.readings": "patient_id", "core.patients": "patient_id"},
+    touched_by={
+        "raw.readings": by("patient_id"),
+        "core.patients": by("patient_id"),
+        "core.identities": _SERIES_NAMES,
+    },
 )
 
 WALKING_DAYS = CoreStep(
@@ -231,7 +293,11 @@ WALKING_DAYS = CoreStep(
     keyed_reads={"bouts": all_of("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
     compute=_walking_days,
     only_with="core.walking_bouts",
-    touched_by={"core.walking_bouts": "patient_id", "core.patients": "patient_id"},
+    touched_by={
+        "core.walking_bouts": by("patient_id"),
+        "core.patients": by("patient_id"),
+        "core.identities": _SERIES_NAMES,
+    },
 )
 
 TELEMETRY_SESSIONS = CoreStep(
@@ -257,8 +323,15 @@ TELEMETRY_SESSIONS = CoreStep(
     },
     batch=20_000,
     only_with="raw.telemetry",
-    touched_by={"raw.telemetry": "session_id", "core.sessions": "session_id"},
+    touched_by={
+        "raw.telemetry": by("session_id"),
+        "core.sessions": by("session_id"),
+        "core.identities": _SERIES_NAMES,
+    },
 )
+
+_SERIES = ("readings", "telemetry")
+_REFERRING = (*(name for name in CORE_RECORDS if name not in REGISTERS), *_SERIES)
 
 ORPHANS = CoreStep(
     table=CORE_TABLES["orphans"],
@@ -269,8 +342,18 @@ ORPHANS = CoreStep(
         "raw.telemetry",
     ),
     reads={name: all_of(f"core.{name}") for name in (*CORE_RECORDS, "identities")}
-    | {name: orphans.series_references(name) for name in ("readings", "telemetry")},
+    | {name: orphans.series_references(name) for name in _SERIES},
     compute=lambda frames, options: orphans.orphans(frames),
+    keys=("table",),
+    read_for={name: name for name in _REFERRING},
+    touched_by={f"core.{name}": (Touches(key=name),) for name in _REFERRING if name in CORE_RECORDS}
+    | {f"raw.{name}": (Touches(key=name),) for name in _SERIES}
+    | {
+        "core.identities": (
+            *by("topic"),
+            Touches(part=("topic", frozenset(TOPIC_OF.values()))),
+        )
+    },
 )
 
 CONFLICTS = CoreStep(
@@ -283,21 +366,26 @@ CONFLICTS = CoreStep(
             *(
                 conflicts.conflicts(name, frames[name], frames["identities"])
                 for name in RAW_TABLES
-                if not frames[name].is_empty()
+                if name in frames and not frames[name].is_empty()
             ),
         ]
     ),
+    keys=("topic",),
+    read_for={name: name for name in RAW_TABLES},
+    touched_by={f"raw.{name}": (Touches(key=name),) for name in RAW_TABLES}
+    | {"core.identities": by("topic")},
 )
 
 
 def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
     parts = [CORE_TABLES["implausible"].empty()]
     for name in CORE_RECORDS:
-        if not (sent := frames[f"{name}_as_sent"]).is_empty():
+        sent = frames.get(f"{name}_as_sent")
+        if sent is not None and not sent.is_empty():
             people = life_bounds.people_of(name, frames)
             parts.append(plausibility.listed(name, sent, people=people, options=options))
-    for name in ("readings", "telemetry"):
-        if not frames[name].is_empty():
+    for name in _SERIES:
+        if name in frames and not frames[name].is_empty():
             wearers = _wearers(frames, options) if name == "readings" else None
             parts.append(
                 plausible_series.untimely_series(
@@ -312,8 +400,14 @@ IMPLAUSIBLE = CoreStep(
     inputs=(*(f"core.{name}" for name in CORE_RECORDS), *(f"raw.{name}" for name in RAW_TABLES)),
     reads=_REGISTER_READS
     | {f"{name}_as_sent": plausibility.as_sent(name) for name in CORE_RECORDS}
-    | {name: partial(plausible_series.doubtful_series, name) for name in ("readings", "telemetry")},
+    | {name: partial(plausible_series.doubtful_series, name) for name in _SERIES},
     compute=_implausible,
+    keys=("table",),
+    read_for={f"{name}_as_sent": name for name in CORE_RECORDS} | {name: name for name in _SERIES},
+    touched_by={f"raw.{name}": (Touches(key=name),) for name in RAW_TABLES}
+    | {
+        f"core.{name}": (Touches(key=name),) for name in CORE_RECORDS if name not in _REGISTER_READS
+    },
 )
 
 LIKELY_DOUBLES = CoreStep(
@@ -344,6 +438,10 @@ EPISODES = CoreStep(
     reads={**_REGISTER_READS, **{name: all_of(f"core.{name}") for name in _EPISODES_OF}},
     compute=_episodes,
     only_with="core.sessions",
+    keyed_reads={
+        name: all_of(f"core.{name}") + " SEMI JOIN keys USING (patient_id)" for name in _EPISODES_OF
+    },
+    touched_by={f"core.{name}": by("patient_id") for name in (*_EPISODES_OF, "patients")},
 )
 
 _RECORDS_IN_ORDER = (*REGISTERS, *(name for name in CORE_RECORDS if name not in REGISTERS))

@@ -11,6 +11,7 @@ import polars as pl
 
 from .options import Options
 from .schemas import Table
+from .touching import Touches
 
 Frames = dict[str, pl.DataFrame]
 Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options
@@ -26,8 +27,9 @@ class CoreStep:
     the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
     does, run in the lake with the relations that `relations(frames, options)` gives, for at most
     `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
-    has none. `touched_by`: the inputs of whose changed rows one column says which keys they touch,
-    as recorded; a change of any other input touches all.
+    has none. `touched_by`: which keys the changed rows of an input touch, as recorded; a change of
+    any other input touches all. `also_keys`: SQL for the keys that those touch in turn, which it sees
+    as the relation `keys`. `read_for`: reads that only one key needs.
     """
 
     table: Table
@@ -40,7 +42,9 @@ class CoreStep:
     relations: Callable[[Frames, Options], Frames] | None = None
     batch: int | None = None
     only_with: str | None = None
-    touched_by: dict[str, str] = field(default_factory=dict)
+    touched_by: dict[str, tuple[Touches, ...]] = field(default_factory=dict)
+    also_keys: str | None = None
+    read_for: dict[str, str] = field(default_factory=dict)
 
 
 def rows(
@@ -49,7 +53,12 @@ def rows(
     """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the
     lake.
     """
-    reads = {name: read(options) if callable(read) else read for name, read in step.reads.items()}
+    wanted = None if keys is None else set(keys.to_series().to_list())
+    reads = {
+        name: read(options) if callable(read) else read
+        for name, read in step.reads.items()
+        if wanted is None or step.read_for.get(name) in (None, *wanted)
+    }
     frames = {
         name: query(sql)
         for name, sql in reads.items()
@@ -72,6 +81,8 @@ def keys_of(
     """The keys that are touched by what was recorded under these: they themselves, and those by
     which core names them.
     """
+    if step.also_keys is not None:
+        return query(step.also_keys, keys=recorded)
     if step.relations is None:
         return recorded
     frames = {

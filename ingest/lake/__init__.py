@@ -11,6 +11,6 @@ transaction is run again where the catalog was busy all the same.
 from .read_once import LakeOfARun
 from .statements import TABLES
 from .whole import Lake
-from .writer import Writer
+from .writer import Difference, Writer
 
-__all__ = ["TABLES", "Lake", "LakeOfARun", "Writer"]
+__all__ = ["TABLES", "Difference", "Lake", "LakeOfARun", "Writer"]

@@ -5,11 +5,12 @@ Here: how work gets a cursor. Not here: what is read, written or mended (whole.p
 lake is attached (connecting.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import duckdb
+import polars as pl
 
 from transforms.errors import CatalogDamaged, CatalogMissing, LakeDamaged
 
@@ -50,21 +51,29 @@ class AttachedLake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _on_cursor(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def _on_cursor(
+        self,
+        work: Callable[[duckdb.DuckDBPyConnection], T],
+        frames: Mapping[str, pl.DataFrame] | None = None,
+    ) -> T:
+        """What `work` gives on a cursor of its own, on which the frames are tables by name."""
+
         def once() -> T:
-            with self._cursor() as cursor:
+            with self._cursor(frames) as cursor:
                 return work(cursor)
 
         return repeated(once)
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(
+        self, frames: Mapping[str, pl.DataFrame] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._copy and not self._copy.is_current():
             raise CatalogMissing(
                 f"{self._copy.catalog} was written since it was opened from a folder that can't be: start anew"
             )
         try:
-            with self._own_cursor() as cursor:
+            with self._own_cursor(frames) as cursor:
                 yield cursor
         except CatalogDamaged:
             raise  # which names every file, so that none is to blame
@@ -95,10 +104,15 @@ class AttachedLake:
         self._connection = connection
 
     @contextmanager
-    def _own_cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _own_cursor(
+        self, frames: Mapping[str, pl.DataFrame] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Frames before the lake: where that is in use, each costs a look into its whole catalog."""
         with floes_errors(self._settings):
             cursor = self._connection.cursor()
             try:
+                for name, frame in (frames or {}).items():
+                    cursor.register(name, frame)
                 cursor.execute("USE lake")
                 yield cursor
             finally:

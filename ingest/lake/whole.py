@@ -5,7 +5,7 @@ Here: what the rest of Floe asks of the lake. Not here: cursors and the turn (at
 when (turns.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -42,7 +42,14 @@ from .statements import (
     rows_of,
 )
 from .upkeep import run_upkeep
-from .writer import Writer, bring_forward, ensure_described, is_lacking
+from .writer import (
+    Difference,
+    Writer,
+    bring_forward,
+    difference,
+    ensure_described,
+    is_lacking,
+)
 
 
 class Lake(AttachedLake):
@@ -91,7 +98,7 @@ class Lake(AttachedLake):
         """The query's rows. `frames` are tables of the query, by name. A query that can't be run is
         a UsageError.
         """
-        return self._on_cursor(lambda cursor: executed(cursor, query, params, frames))
+        return self._on_cursor(lambda cursor: executed(cursor, query, params, {}), frames)
 
     def rows(self, query: str) -> list[tuple]:
         """The query's rows as tuples: for a few, of which no frame is to be made (that imports
@@ -185,21 +192,28 @@ class Lake(AttachedLake):
         )
 
     def changed_values(
-        self, full_name: str, column: str, *, after: int, through: int
+        self, full_name: str, columns: Sequence[str], *, after: int, through: int
     ) -> pl.DataFrame:
-        """Each value once that the column has in rows which came, changed or went after the first
-        snapshot, through the last, as they were and as they are.
+        """Each set of values once that the columns have in rows which came, changed or went after the
+        first snapshot, through the last, as they were and as they are.
 
         UsageError where a snapshot in between is not there any more (upkeep expired it): all are
         to be taken for changed.
         """
         schema, name = full_name.split(".")
+        selected = ", ".join(f'"{column}"' for column in columns)
         if after >= through:
-            return self.sql(f'SELECT "{column}" FROM {quoted(full_name)} WHERE false')
+            return self.sql(f"SELECT {selected} FROM {quoted(full_name)} WHERE false")
         return self.sql(
-            f"SELECT DISTINCT \"{column}\" FROM ducklake_table_changes('lake', ?, ?, ?, ?)",
+            f"SELECT DISTINCT {selected} FROM ducklake_table_changes('lake', ?, ?, ?, ?)",
             [schema, name, after + 1, through],
         )
+
+    def difference(
+        self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame | None = None
+    ) -> Difference:
+        """Between these rows and those of the table; of `keys`, a frame of key columns: of theirs."""
+        return difference(self.sql, table, frame, keys)
 
     def changes_by_snapshot(self, *, after: int) -> list[tuple[int, frozenset[str]]]:
         """Each snapshot after one that has not expired, with the full names of the tables of which

@@ -4,7 +4,8 @@ Here: rows added, replaced and removed; tables, columns, comments and views as d
 the transaction itself (whole.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,36 +81,64 @@ class Writer:
 
     def settle(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame | None = None) -> int:
         """The table holds these rows and no others (of `keys`, a frame of key columns: no others of
-        theirs), and only what differs is written; gives the number of rows added, changed or
-        removed.
-
-        A row that says the same, but for its stamps, stays as it is. Floats that differ in nothing
-        but the sign of zero say the same.
+        theirs), and only what differs (`difference`) is written; gives the number of rows added,
+        changed or removed.
         """
-        said = [c.name for c in table.columns if not c.is_stamp]
-        same = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM new."{c}"' for c in said)
-        frames = {"_rows": table.conform(frame)}
-        now = f"{quoted(table.full_name)} AS now"
-        if keys is not None:
-            frames["_keys"] = keys.unique()
-            names = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM k."{c}"' for c in keys.columns)
-            now = f"(SELECT now.* FROM {now} SEMI JOIN _keys AS k ON {names}) AS now"
-        changed = executed(
-            self._cursor, f"SELECT new.* FROM _rows AS new ANTI JOIN {now} ON {same}", None, frames
+        differs = difference(
+            lambda query, **frames: executed(self._cursor, query, None, frames), table, frame, keys
         )
-        key = ", ".join(f'now."{c}"' for c in table.key)
-        gone = executed(
-            self._cursor, f"SELECT {key} FROM {now} ANTI JOIN _rows AS new ON {same}", None, frames
-        )
-        if changed.height or gone.height:
-            self.upsert(table, changed, gone)
-        added = changed.join(gone, on=gone.columns, how="anti", nulls_equal=True).height
-        return gone.height + added
+        self.put(table, differs)
+        return differs.rows
+
+    def put(self, table: Table, differs: "Difference") -> None:
+        """What differs, in the place of what stood there."""
+        if differs.rows:
+            self.upsert(table, differs.new, differs.gone)
 
     def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         """Runs a statement inside the transaction and gives its rows."""
         self.written |= named_tables(query)
         return executed(self._cursor, query, params, frames)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What must come to a table, and the keys of what must go, so that it holds some rows."""
+
+    new: pl.DataFrame
+    gone: pl.DataFrame
+
+    @property
+    def rows(self) -> int:
+        """How many are added, changed or removed."""
+        added = self.new.join(self.gone, on=self.gone.columns, how="anti", nulls_equal=True)
+        return self.gone.height + added.height
+
+
+def difference(
+    query: Callable[..., pl.DataFrame],
+    table: Table,
+    frame: pl.DataFrame,
+    keys: pl.DataFrame | None,
+) -> Difference:
+    """Between the rows and those that the table holds (of `keys`, a frame of key columns); `query`
+    sees both.
+
+    A row that says the same, but for its stamps, stays as it is. Floats that differ in nothing
+    but the sign of zero say the same.
+    """
+    said = [c.name for c in table.columns if not c.is_stamp]
+    same = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM new."{c}"' for c in said)
+    frames = {"_rows": table.conform(frame)}
+    now = f"{quoted(table.full_name)} AS now"
+    if keys is not None:
+        frames["_keys"] = keys.unique()
+        names = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM k."{c}"' for c in keys.columns)
+        now = f"(SELECT now.* FROM {now} SEMI JOIN _keys AS k ON {names}) AS now"
+    new = query(f"SELECT new.* FROM _rows AS new ANTI JOIN {now} ON {same}", **frames)
+    key = ", ".join(f'now."{c}"' for c in table.key)
+    gone = query(f"SELECT {key} FROM {now} ANTI JOIN _rows AS new ON {same}", **frames)
+    return Difference(new, gone)
 
 
 def is_lacking(cursor, tables: Iterable[Table], views: Iterable[View]) -> bool:

@@ -3,22 +3,23 @@
 Here: the shape that all assets share. Not here: what any of them computes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 import polars as pl
 
-from ingest.lake import Lake, Writer
-from ingest.settings import Settings
+from ingest.lake import Difference, Lake, Writer
 from transforms.checks import CHECKS, check_table
 from transforms.counting import counted
 from transforms.errors import CheckFailed
 from transforms.schemas import MART_TABLES, Table
+from transforms.touching import Touches
 
 from ..cut import DATA_CUT
-from ..following import Cursor, Standing, fingerprint, standing, write_cursor
+from ..following import Cursor, Standing, fingerprint, standing, touched, write_cursor
 from ..one_run import Run
 
 FULL = "floe/full"  # the tag of a run that computes all, whatever has changed
@@ -58,43 +59,59 @@ class Part:
 @dataclass(frozen=True)
 class Followed:
     """A table that is computed from others as of the data cut: what has not changed since it was
-    last computed is not computed again. `follows`: as of `Mart`.
+    last computed is not computed again. `compute` gives the rows of some keys, or all without.
+    `touched_by`: how the rows of inputs touch keys. `follows`: as of `Mart`.
     """
 
     table: Table
     inputs: tuple[str, ...]
-    compute: Callable[[Run, Cursor | None, Standing], Part]
+    compute: Callable[[Run, pl.Series | None], Part]
     follows: str
+    touched_by: Mapping[str, tuple[Touches, ...]] = field(default_factory=dict)
 
     def run(self, run: Run, *, is_full: bool) -> Iterator:
         """Brings the table up to date; gives what Dagster is told of it."""
-        options, cut = Settings().options, run.cut
         before = None if is_full else run.cursors.get(self.table.full_name)
+        stands, keys = self._standing(run, before)
+        checks = run.checks(self.table)
+        nothing = keys is not None and keys.is_empty()
+        if nothing and checks.height and checks["is_passed"].all():
+            run.is_current(self.table)
+            why = stands.why if stands.is_current else f"nothing of it changed in {stands.why}"
+            yield _result(self.table, checks, rows_changed=0, why=why, row_count=None)
+            return
+        cursor = Cursor(
+            table_name=self.table.full_name,
+            raw_snapshot=run.cut.lake_snapshot,
+            read_at=run.lake.snapshot(),
+            data_cutoff=run.cut.data_cutoff,
+            fingerprint=fingerprint(run.options),
+            computed_at=datetime.now(UTC),
+            rows_changed=0,
+        )
+        part = self.compute(run, None if nothing else keys)
+        yield from _computed(run, self.table, part=part, cursor=cursor, why=stands.why)
+
+    def _standing(self, run: Run, before: Cursor | None) -> tuple[Standing, pl.Series | None]:
+        """How the table stands, and the keys of which it must be computed anew, None = all."""
         stands = standing(
             before,
             inputs=self.inputs,
             changed=run.changed,
             touched_by_others=run.touched_by_others,
-            cut=cut,
-            options=options,
+            cut=run.cut,
+            options=run.options,
             follows=self.follows,
         )
-        checks = run.checks(self.table)
-        if stands.is_current and checks.height and checks["is_passed"].all():
-            run.is_current(self.table)
-            yield _result(self.table, checks, rows_changed=0, why=stands.why, row_count=None)
-            return
-        cursor = Cursor(
-            table_name=self.table.full_name,
-            raw_snapshot=cut.lake_snapshot,
-            read_at=run.lake.snapshot(),
-            data_cutoff=cut.data_cutoff,
-            fingerprint=fingerprint(options),
-            computed_at=datetime.now(UTC),
-            rows_changed=0,
+        if before is None or stands.changed is None:
+            return stands, None
+        keys = touched(
+            stands.changed,
+            by=self.touched_by,
+            values=partial(run.changed_values, since=before),
+            query=run.lake.sql,
         )
-        part = self.compute(run, before, stands)
-        yield from _computed(run, self.table, part=part, cursor=cursor, why=stands.why)
+        return stands, keys
 
     def asset(self) -> dg.AssetsDefinition:
         return _asset_of(self.table, (DATA_CUT.full_name, *self.inputs), self.run)
@@ -141,41 +158,53 @@ def _asset_of(
 def _computed(
     run: Run, table: Table, *, part: Part, cursor: Cursor | None, why: str
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Checks and stores what was computed. Raises CheckFailed where it can't be stored."""
+    """Checks what was computed and stores what of it differs. Raises CheckFailed where it can't be
+    stored.
+    """
     checks = check_table(table, part.rows)
-    changed = store(run.lake, table, part, checks, cursor=cursor)
-    if changed:
-        run.is_written(table)
-    if changed is None:
+    if not checks["is_passed"].all():
+        run.lake.write(lambda writer: _put_checks(writer, checks))
         yield _check_result(checks)
         raise CheckFailed(_not_stored(table, checks))
+    differs = run.lake.difference(table, part.rows, part.keys)
+    before = run.checks(table)
+    is_same = not differs.rows and before.height == checks.height and before["is_passed"].all()
+    if cursor is not None and is_same and table.full_name in run.cursors:
+        run.is_current(table)
+    else:
+        store(run.lake, table, differs, checks, cursor=cursor)
+    if differs.rows:
+        run.is_written(table)
     row_count = part.rows.height if part.keys is None else None
-    yield _result(table, checks, rows_changed=changed, why=why, row_count=row_count)
+    yield _result(table, checks, rows_changed=differs.rows, why=why, row_count=row_count)
 
 
 def store(
-    lake: Lake, table: Table, part: Part, checks: pl.DataFrame, *, cursor: Cursor | None
-) -> int | None:
-    """The checks' results, and where all pass the table's rows and its cursor, in one transaction;
-    how many rows changed, None where a check fails and nothing was stored.
-    """
-    is_good = checks["is_passed"].all()
+    lake: Lake,
+    table: Table,
+    differs: Difference,
+    checks: pl.DataFrame,
+    *,
+    cursor: Cursor | None,
+) -> None:
+    """What differs, the checks' results, which all passed, and the cursor, in one transaction."""
+
+    def work(writer: Writer) -> None:
+        writer.put(table, differs)
+        if cursor is not None:
+            write_cursor(writer, replace(cursor, rows_changed=differs.rows))
+        _put_checks(writer, checks)
+
+    lake.write(work)
+
+
+def _put_checks(writer: Writer, checks: pl.DataFrame) -> None:
     results = CHECK_RESULTS.conform(
         checks.with_columns(
             checked_at=pl.lit(datetime.now(UTC)), lake_snapshot=pl.lit(None, dtype=pl.Int64)
         )
     )
-
-    def work(writer: Writer) -> int | None:
-        changed = None
-        if is_good:
-            changed = writer.settle(table, part.rows, part.keys)
-            if cursor is not None:
-                write_cursor(writer, replace(cursor, rows_changed=changed))
-        writer.upsert(CHECK_RESULTS, results, results.select(CHECK_RESULTS.key))
-        return changed
-
-    return lake.write(work)
+    writer.upsert(CHECK_RESULTS, results, results.select(CHECK_RESULTS.key))
 
 
 def _result(

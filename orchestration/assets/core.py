@@ -10,14 +10,12 @@ import dagster as dg
 import polars as pl
 
 from ingest.lake import Lake
-from ingest.settings import Settings
 from transforms.core import CORE
 from transforms.core_step import CoreStep, Query, keys_of, rows
 from transforms.facts.masking import TELLING
 from transforms.schemas import RAW_TABLES, Table
 
 from ..cut import DATA_CUT, take_cut
-from ..following import Cursor, Standing, touched
 from ..one_run import Run
 from .build import Followed, Part, table_asset
 
@@ -34,6 +32,7 @@ def followed() -> list[Followed]:
             step.inputs,
             partial(compute, step),
             follows="hour" if "cut" in step.reads else "nothing",
+            touched_by=step.touched_by,
         )
         for step in CORE.values()
     ]
@@ -43,23 +42,17 @@ def _data_cut_asset() -> dg.AssetsDefinition:
     return table_asset(DATA_CUT, inputs=("raw.ledger",), compute=take_cut)
 
 
-def compute(
-    step: CoreStep, run: Run, before: Cursor | None = None, stands: Standing | None = None
-) -> Part:
-    """The step's table from the lake as of the data cut in force: of the keys that the changes since
-    `before` touch, where these say which, else whole.
+def compute(step: CoreStep, run: Run, touched: pl.Series | None = None) -> Part:
+    """The step's table from the lake as of the data cut in force: of the keys that are touched, else
+    whole.
     """
-    options, query = Settings().options, run.query
+    query = run.query
     if step.table.name in TELLING:
         query = _opening(run.lake, RAW_TABLES[step.table.name], query)
-    keys = None
-    if step.touched_by and before and stands and stands.changed is not None:
-        keys = touched(run.lake, before, stands.changed, columns=step.touched_by, cut=run.cut)
-    if keys is None:
-        return Part(rows(step, query=query, options=options))
-    [key] = step.keys
-    keys = keys_of(step, keys.rename({"key": key}), query=query, options=options)
-    return Part(rows(step, query=query, options=options, keys=keys), keys)
+    if touched is None:
+        return Part(rows(step, query=query, options=run.options))
+    keys = keys_of(step, touched.to_frame(step.keys[0]), query=query, options=run.options)
+    return Part(rows(step, query=query, options=run.options, keys=keys), keys)
 
 
 def _opening(lake: Lake, table: Table, query: Query) -> Query:

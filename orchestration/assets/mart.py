@@ -6,16 +6,17 @@ Here: reading a mart's inputs and one call. Not here: what a mart means.
 from functools import partial
 
 import dagster as dg
+import polars as pl
 
-from ingest.settings import Settings
+from ingest.lake import Lake
 from transforms.marts import MARTS, Mart, read_of
 from transforms.restating import metric_versions
 from transforms.restating.reasons import TABLE as RESTATEMENTS
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.touching import Touches, by
 
 from .. import restating
 from ..cut import DATA_CUT
-from ..following import Cursor, Standing, touched
 from ..one_run import Run
 from .build import Followed, Part
 
@@ -27,51 +28,62 @@ def mart_assets() -> list[dg.AssetsDefinition]:
 def followed() -> list[Followed]:
     return [
         Followed(metric_versions.TABLE, (), _versions, follows="nothing"),
-        *(Followed(m.table, m.inputs, partial(compute, m), m.follows) for m in MARTS.values()),
+        *(_of_mart(mart) for mart in MARTS.values()),
         Followed(RESTATEMENTS, restating.INPUTS, _restated, follows="nothing"),
     ]
 
 
-def _restated(run: Run, _before: Cursor | None, _stands: Standing | None) -> Part:
+def _of_mart(mart: Mart) -> Followed:
+    touched_by = {} if mart.is_summary else _touched_by(mart)
+    return Followed(
+        mart.table, mart.inputs, partial(compute, mart), mart.follows, touched_by=touched_by
+    )
+
+
+def _touched_by(mart: Mart) -> dict[str, tuple[Touches, ...]]:
+    """The rows of an input that name patients touch those."""
+    named = {name: patient_column(name) for name in mart.inputs}
+    return {name: by(column) for name, column in named.items() if column}
+
+
+def _restated(run: Run, _touched: pl.Series | None) -> Part:
     """Of what earlier runs restated nothing is computed again."""
     rows = restating.restated_rows(run)
     return Part(rows, rows.select(RESTATEMENTS.key))
 
 
-def _versions(run: Run, _before: Cursor | None, _stands: Standing | None) -> Part:
+def _versions(run: Run, _touched: pl.Series | None) -> Part:
     """Its own rows are an input: what earlier runs computed under which version."""
     lake = run.lake
     earlier = lake.table(metric_versions.TABLE.full_name)
     started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
     return Part(
         metric_versions.with_versions(
-            earlier, cut=run.cut, started_at=started_at, options=Settings().options
+            earlier, cut=run.cut, started_at=started_at, options=run.options
         )
     )
 
 
-def compute(
-    mart: Mart, run: Run, before: Cursor | None = None, stands: Standing | None = None
-) -> Part:
-    """The mart's rows from the lake as it is now: of the patients whom the changes since `before`
-    touch, where these say whom, else all.
-    """
-    inputs = {
-        name.split(".")[1]: run.lake.sql(f"SELECT {read_of(name)} FROM {name}")
-        for name in mart.inputs
-    }
-    fixed = {"options": Settings().options, "cut": run.cut}
+def compute(mart: Mart, run: Run, touched: pl.Series | None = None) -> Part:
+    """The mart's rows from the lake as it is now: of the patients who are touched, else all."""
+    inputs = {name.split(".")[1]: _read(run.lake, name, touched) for name in mart.inputs}
+    fixed = {"options": run.options, "cut": run.cut}
     if mart.is_summary:
         return Part(mart.compute(**inputs, **fixed))
-    patients = None
-    if before and stands and stands.changed is not None:
-        named = {n: c for n in mart.inputs if (c := patient_column(n))}
-        patients = touched(run.lake, before, stands.changed, columns=named, cut=run.cut)
-    if patients is None:
+    if touched is None:
         return Part(mart.compute(None, **inputs, **fixed))
-    keys = patients.rename({"key": "patient_id"})
-    own = patients.rename({"key": patient_column(mart.table.full_name)})
+    keys = touched.to_frame("patient_id")
+    own = touched.to_frame(patient_column(mart.table.full_name))
     return Part(mart.compute(keys, **inputs, **fixed), own)
+
+
+def _read(lake: Lake, name: str, touched: pl.Series | None) -> pl.DataFrame:
+    """An input: of a table that names patients the rows of those who are touched."""
+    column = patient_column(name)
+    query = f"SELECT {read_of(name)} FROM {name}"
+    if touched is None or column is None:
+        return lake.sql(query)
+    return lake.sql(f'{query} SEMI JOIN keys USING ("{column}")', keys=touched.to_frame(column))
 
 
 def patient_column(full_name: str) -> str | None:

@@ -34,24 +34,24 @@ from .references import Register, with_names
 
 Frames = Mapping[str, pl.DataFrame]
 # In this order: each after what it refers to. A clinic's id is the clinic, so it can't clash.
-_FIRST = ("devices", "protocols", "patient_status", "patients")
-ORDER = (*_FIRST, *(name for name in CORE_RECORDS if name not in (*_FIRST, "clinics")))
+REFERRED_TO = ("devices", "protocols", "patient_status", "patients")
+ORDER = (*REFERRED_TO, *(name for name in CORE_RECORDS if name not in (*REFERRED_TO, "clinics")))
 
 
 def identities(frames: Frames) -> pl.DataFrame:
-    """`core.identities`; `frames`: by topic the rows of `contested`, `statuses` (all of
-    raw.patient_status), `clinics`.
+    """`core.identities`; `frames`: by topic the rows of `contested` (of what others refer to
+    always), `statuses` (all of raw.patient_status), `clinics`.
     """
     zones = frames["clinics"].select("clinic_id", "timezone")
     among = Register(IDENTITIES.empty(), _clinics(frames, "devices"), _clinics(frames, "patients"))
     merges = None
     for name in ORDER:
-        if frames[name].is_empty():
+        if name not in frames or frames[name].is_empty():
             continue
         events = first_landed(frames[name])
         if name == "patients":
             events = moved(events, statuses(frames["statuses"], among))
-        elif name not in _FIRST:
+        elif name not in REFERRED_TO:
             merges = merge_map(statuses(frames["statuses"], among)) if merges is None else merges
             events = _merged(with_names(events, ("patient_id", "device_id"), among=among), merges)
         clashing = _clashing(name, _with_day(events, zones, among))
