@@ -282,7 +282,7 @@ def test_the_long_views_place_each_sample(lake):
 
 def _changed_ids(lake, *, after, through=None):
     through = lake.snapshot() if through is None else through
-    return sorted(lake.changed_values("core.things", "id", after=after, through=through)["id"])
+    return sorted(lake.changed_values("core.things", ["id"], after=after, through=through)["id"])
 
 
 def test_changes_and_time_travel(settings, lake):
@@ -296,7 +296,7 @@ def test_changes_and_time_travel(settings, lake):
     second = lake.snapshot()
     assert _changed_ids(lake, after=start, through=first) == [1]
     assert _changed_ids(lake, after=first, through=first) == []
-    names = lake.changed_values("core.things", "name", after=first, through=second)
+    names = lake.changed_values("core.things", ["name"], after=first, through=second)
     assert sorted(names["name"]) == ["a", "b"]  # as the row was, and as it is
     things_changed = [(s, names) for s, names in lake.changes_by_snapshot(after=start) if names]
     assert things_changed == [(first, {"core.things"}), (second, {"core.things"})]

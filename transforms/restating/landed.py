@@ -101,7 +101,7 @@ def _reason(name: str, things: frozenset[str], cutoff: datetime) -> pl.Expr:
     if not thing_of(name):
         return by_time
     is_known = pl.col(*thing_of(name)).is_in(sorted(things))
-    is_in_error = pl.col("record_status") == "entered_in_error"
+    is_in_error = pl.col("record_status").eq_missing(pl.lit("entered_in_error"))
     of_record = (
         pl.when(is_known & is_in_error)
         .then(pl.lit(IN_ERROR))
