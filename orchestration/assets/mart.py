@@ -19,6 +19,7 @@ from .. import restating
 from ..cut import DATA_CUT
 from ..one_run import Run
 from .build import Followed, Part
+from .by_stratum import of_strata
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
@@ -34,7 +35,7 @@ def followed() -> list[Followed]:
 
 
 def _of_mart(mart: Mart) -> Followed:
-    touched_by = {} if mart.is_summary else _touched_by(mart)
+    touched_by = _touched_by(mart) if mart.coupled or not mart.is_summary else {}
     return Followed(
         mart.table, mart.inputs, partial(compute, mart), mart.follows, touched_by=touched_by
     )
@@ -65,11 +66,15 @@ def _versions(run: Run, _touched: pl.Series | None) -> Part:
 
 
 def compute(mart: Mart, run: Run, touched: pl.Series | None = None) -> Part:
-    """The mart's rows from the lake as it is now: of the patients who are touched, else all."""
-    inputs = {name.split(".")[1]: _read(run.lake, name, touched) for name in mart.inputs}
+    """The mart's rows from the lake as it is now: of the patients who are touched, or of the strata
+    that they are in, else all.
+    """
+    whose = None if mart.is_summary else touched
+    inputs = {name.split(".")[1]: _read(run.lake, name, whose) for name in mart.inputs}
     fixed = {"options": run.options, "cut": run.cut}
     if mart.is_summary:
-        return Part(mart.compute(**inputs, **fixed))
+        part = None if touched is None else of_strata(mart, run, touched, inputs)
+        return part or Part(mart.compute(**inputs, **fixed))
     if touched is None:
         return Part(mart.compute(None, **inputs, **fixed))
     keys = touched.to_frame("patient_id")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from ingest.contract import encode, record_key
 from ingest.lake import Lake, LakeOfARun
@@ -18,6 +19,7 @@ from ingest.landing import land, prepare
 from ingest.partition import Batch
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
+from orchestration.assets.mart import compute
 from orchestration.cut import is_behind
 from orchestration.following import standing
 from orchestration.one_run import Run
@@ -123,6 +125,34 @@ def test_one_answer_touches_its_own(site):
     assert set(before["lake_snapshot"]) & set(after["lake_snapshot"])
     cut = site.table("core.data_cut").row(0, named=True)
     assert set(site.table("app.cursors")["raw_snapshot"]) == {cut["lake_snapshot"]}
+
+
+def test_a_summary_of_strata_computes_those_that_are_touched(site):
+    """After late answers, sessions and care of some patients: the strata that one of them is in are
+    as the whole has them, and what is stored is the whole.
+    """
+    late = [
+        r for r in site.rest if r[0] in ("floe.responses.v1", "floe.sessions.v1", "floe.care.v1")
+    ]
+    site.land(late[:40])
+    site.rest = [r for r in site.rest if r not in late[:40]]
+    assert site.run()["mart.cohort_outcomes"][0] > 0
+    mart = MARTS["cohort_outcomes"]
+    with LakeOfARun.open(site.settings) as lake:
+        run = Run(lake)
+        patient = lake.table("mart.adsl")["USUBJID"].sort().head(1)
+        part = compute(mart, run, patient)
+        whole = compute(mart, run).rows
+        stored = lake.table(mart.table.full_name)
+    keys, key = part.keys, [c for c in mart.table.key if c != "strata"]
+    assert 0 < keys.height < whole.select(keys.columns).n_unique()
+    of_keys = whole.join(keys, on=keys.columns, how="semi", nulls_equal=True)
+    for found, expected in ((part.rows, of_keys), (stored, whole)):
+        left, right = (
+            f.drop("lake_snapshot", "data_cutoff", "strata").sort(key, nulls_last=True)
+            for f in (found, expected)
+        )
+        assert_frame_equal(left, right, rel_tol=1e-9)
 
 
 def test_rows_that_something_else_took_out_come_back(site):
