@@ -16,10 +16,12 @@ import polars as pl
 
 from ingest.inspection import last_release, outdated_tables
 from ingest.lake import Lake, Writer
+from ingest.masked_arms import masked_studies
 from transforms.disclosure.as_released import as_released, base_of, to_hour
 from transforms.disclosure.release import SEEN, release
 from transforms.disclosure.whole_release import untold
 from transforms.errors import FloeError
+from transforms.facts.values import MASKED
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.restating.reasons import settings_of
@@ -33,13 +35,28 @@ RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
 
 
 def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:
-    """Makes a release where the last is at least `every` old, there is none, or another release of
-    Floe made the last (its rows may be gone); says in a sentence what was done.
+    """Makes a release where the last is at least `every` old, there is none, another release of
+    Floe made the last (its rows may be gone), or it shows arms of a study that has been masked
+    since; says in a sentence what was done.
     """
     last = last_release(lake)
-    if last and now - last["released_at"] < every and not outdated_tables(lake, schemas=("app",)):
+    stays = last and now - last["released_at"] < every and not _tells_arms(lake)
+    if stays and not outdated_tables(lake, schemas=("app",)):
         return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
     return make_release(lake, options=options, now=now)
+
+
+def _tells_arms(lake: Lake) -> bool:
+    """Whether the release in force has figures of arms of a study that is masked by now."""
+    studies = list(masked_studies(lake))
+    if not studies:
+        return False
+    by_arm = [table.full_name for table in RELEASED.values() if "arm" in table.names]
+    count = " + ".join(
+        f"(SELECT count(*) FROM {name} WHERE list_contains($1, study_id) AND arm <> $2)"
+        for name in by_arm
+    )
+    return lake.sql(f"SELECT {count} AS n", [studies, MASKED])["n"][0] > 0
 
 
 def make_release(lake: Lake, *, options: Options, now: datetime) -> str:

@@ -14,10 +14,18 @@ from functools import cached_property
 import polars as pl
 
 from ingest.inspection import last_release
+from ingest.masked_arms import masked_studies
 from ingest.settings import Settings
 from transforms.marts.strata import ADSL_COLUMNS
 from transforms.records.current import merge_map
-from transforms.restating.figures import ALONG, ONLY, Figure, figure_key, figures
+from transforms.restating.figures import (
+    ALONG,
+    ONLY,
+    Figure,
+    figure_key,
+    figures,
+    of_masked_arms,
+)
 from transforms.restating.landed import EVENTS, IDENTITY, TOPICS, Known, columns_of, thing_of, told
 from transforms.restating.reasons import TABLE, Causes, changed_settings, restated
 from transforms.restating.touching import Placed, people_of
@@ -28,13 +36,29 @@ from .cut import DATA_CUT
 from .following import Cursor, code_fingerprint, fingerprint
 from .one_run import Run
 
-INPUTS = (*(f"mart.{name}" for name in RELEASED), "mart.adsl", "core.patient_status")
+INPUTS = (
+    *(f"mart.{name}" for name in RELEASED),
+    "mart.adsl",
+    "mart.study_plans",
+    "core.patient_status",
+)
 
 
-def restated_rows(run: Run) -> pl.DataFrame:
-    """The rows of mart.restatements that this run adds or changes. Its own cursor says since when, in
-    a full run too: what one run restated another one does not restate again.
+def restated_rows(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of mart.restatements that this run adds or changes, and the keys of those and of what
+    it takes out: figures of arms of a study that has been masked since.
+
+    Its own cursor says since when, in a full run too: what one run restated another one does not
+    restate again.
     """
+    studies = list(masked_studies(run.lake))
+    hidden = of_masked_arms(run.lake.table(TABLE.full_name), studies)
+    rows = _restated(run)
+    told = rows.join(of_masked_arms(rows, studies), on=TABLE.key, how="anti")
+    return told, pl.concat([frame.select(TABLE.key) for frame in (rows, hidden)]).unique()
+
+
+def _restated(run: Run) -> pl.DataFrame:
     release = last_release(run.lake)
     if release is None or release["marts_snapshot"] is None:
         return TABLE.empty()

@@ -49,8 +49,7 @@ def _touched_by(mart: Mart) -> dict[str, tuple[Touches, ...]]:
 
 def _restated(run: Run, _touched: pl.Series | None) -> Part:
     """Of what earlier runs restated nothing is computed again."""
-    rows = restating.restated_rows(run)
-    return Part(rows, rows.select(RESTATEMENTS.key))
+    return Part(*restating.restated_rows(run))
 
 
 def _versions(run: Run, _touched: pl.Series | None) -> Part:

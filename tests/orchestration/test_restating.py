@@ -22,6 +22,7 @@ from orchestration.automation import tidy
 from orchestration.releases import make_release
 from tests.followed import brought_up_to_date, needed_for
 from transforms.facts.catalogue import METRICS
+from transforms.restating.figures import of_masked_arms
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -254,3 +255,13 @@ def test_upkeep_keeps_what_a_release_names(site):
     with Lake.open(Settings(), as_of=releases["marts_snapshot"][0]) as then:
         rows = then.table(SUMMARY, where="parameter = 'NRS7D' AND visit = 'Week 4' AND strata = []")
     assert rows["n_evaluable"].to_list() == [11]
+
+
+def test_figures_of_masked_arms_are_told_from_the_others():
+    """By study and arm of the figure's key: what is of no arm, or says no more than that it is
+    masked, stays.
+    """
+    keys = ('"M","arm":"A"', '"M","arm":"(masked)"', '"M","arm":null', '"N","arm":"A"')
+    rows = pl.DataFrame({"figure": [f'{{"study_id":{key}}}' for key in (*keys, "null")]})
+    assert of_masked_arms(rows, ["M"])["figure"].to_list() == [rows["figure"][0]]
+    assert of_masked_arms(rows, []).is_empty()

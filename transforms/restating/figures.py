@@ -6,13 +6,14 @@ A curve (`ALONG`) is one figure, told by its last row: who has an event later mo
 that follow. Of a curve over cut-offs 30 % and 50 % are followed (`ONLY`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from ..facts.catalogue import METRICS
 from ..facts.strata import STRATUM_COLUMNS
+from ..facts.values import MASKED
 from ..schemas import Table
 
 # Of a curve over cut-offs those that people quote
@@ -44,6 +45,14 @@ class Figure:
 def figure_key(table: Table) -> list[str]:
     """The columns that name a figure of a summary."""
     return [name for name in table.key if name != ALONG.get(table.name)]
+
+
+def of_masked_arms(restatements: pl.DataFrame, studies: Collection[str]) -> pl.DataFrame:
+    """The rows whose figure is of an arm of one of these studies, which are masked by now."""
+    arm = pl.col("figure").str.json_path_match("$.arm")
+    study = pl.col("figure").str.json_path_match("$.study_id")
+    is_of_arm = arm.is_not_null() & (arm != MASKED)
+    return restatements.filter(study.is_in(list(studies)) & is_of_arm)
 
 
 def figures(table: Table, published: pl.DataFrame, now: pl.DataFrame) -> Iterator[Figure]:
