@@ -12,8 +12,8 @@ from .lake import Lake
 
 def masked_studies(lake: Lake) -> dict[str, date]:
     """Studies whose arms are masked, as of the materialisation, and until when."""
-    plans = lake.table("mart.study_plans", ["study_id", "masked_until"], "is_masked")
-    return dict(plans.sort("study_id").rows())
+    query = "SELECT study_id, masked_until FROM mart.study_plans WHERE is_masked ORDER BY study_id"
+    return dict(lake.rows(query))
 
 
 def shows_arms(lake: Lake, studies: Iterable[str]) -> bool:
