@@ -1,7 +1,7 @@
 """One site of the benchmark of changes, in a process of its own: computed whole, then after a minute
 of events; prints what that took as JSON.
 
-Here: `python -m tests.benchmarks.incremental_site PATIENTS DAYS`, with FLOE_HOME. Not here: which
+Here: `python -m tests.benchmarks.incremental_site PATIENTS DAYS MINUTES`, with FLOE_HOME. Not here: which
 sites, what is made of the figures (bench_incremental.py).
 
 The events of the minute are the newest of the simulation, of whatever topic; they land after the
@@ -30,23 +30,23 @@ from .results import median
 Record = tuple[str, bytes | None, bytes | None]
 # Of everybody, at a cadence that a site may choose: told apart.
 MODELS = {"mart.arm_comparisons", "mart.clinic_funnel", "mart.control_charts"}
-_MINUTES, _EVENTS, _AT_ONCE = 3, 27, 100_000
+_EVENTS, _AT_ONCE = 27, 100_000
 
 
-def main(patients: int, days: int) -> None:
+def main(patients: int, days: int, minutes: int) -> None:
     plan = Plan(
         clinics=max(2, patients // 100), patients=patients, days=days, overlapping_clinics=0
     )
     records = list(simulate(plan))
     events = min(_EVENTS, max(1, patients // 10))
-    minutes = [records[-events * k : len(records) - events * (k - 1)] for k in range(1, 4)]
-    before, landed = records[: -events * _MINUTES], 0
+    ends = [len(records) - events * k for k in range(minutes + 1)]
+    before, landed = records[: ends[-1]], 0
     for first in range(0, len(before), _AT_ONCE):
         landed = _land(before[first : first + _AT_ONCE], landed)
     whole = _seconds(is_full=True)
     changes = []
-    for minute in reversed(minutes):
-        landed = _land(minute, landed)
+    for k in range(minutes, 0, -1):
+        landed = _land(records[ends[k] : ends[k - 1]], landed)
         changes.append(_seconds())
     figures = {
         "records": len(records),
@@ -102,4 +102,4 @@ def _without_models(taken: dict[str, float]) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*(int(size) for size in sys.argv[1:]))
