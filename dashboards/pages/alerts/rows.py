@@ -218,10 +218,13 @@ def _harm(raw: pl.DataFrame) -> pl.DataFrame:
     own = pl.format("{}\x1f{}\x1f{}", "ae_id", pl.col("clinic_id").fill_null(""), "source")
     events = current("adverse_events", raw.with_columns(ae_id=own))
     events = events.with_columns(pl.col("ae_id").str.split("\x1f").list.first())
-    causes = of_adverse_events(events, places=events.select("ae_id", "clinic_id", "device_id"))
-    return causes.filter(pl.col("tier") == "now").with_columns(
-        happened_at=pl.min_horizontal("occurred_at", "landed_at"),
-        is_serious=pl.col("finding").str.ends_with(", serious"),
+    return (
+        of_adverse_events(events)
+        .filter(pl.col("tier") == "now")
+        .with_columns(
+            happened_at=pl.min_horizontal("occurred_at", "landed_at"),
+            is_serious=pl.col("finding").str.ends_with(", serious"),
+        )
     )
 
 

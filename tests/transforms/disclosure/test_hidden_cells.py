@@ -247,7 +247,10 @@ def test_exact_figures_would_give_hidden_counts_away(world):
     """The check can fail: with the exact counts of the same rows, single subtractions give counts
     of 1 to 4.
     """
-    name, of = TABLES[2]
+    assert any(_given_away(world, name, of) for name, of in TABLES)
+
+
+def _given_away(world, name, of) -> bool:
     system, released, truth = system_of(world, name, of)
     shown = [v for row in released.select(system.counts).rows() for v in row]
     for i, (t, r) in enumerate(zip(truth, shown, strict=True)):
@@ -256,4 +259,4 @@ def test_exact_figures_would_give_hidden_counts_away(world):
     system.at_most, system.at_most_limits = [], []
     system.propagated()
     hidden = [i for i, r in enumerate(shown) if r is None and 1 <= truth[i] < OPTIONS.min_cell]
-    assert [i for i in hidden if system.lower[i] == system.upper[i]]
+    return any(system.lower[i] == system.upper[i] for i in hidden)
