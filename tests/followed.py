@@ -36,7 +36,7 @@ def brought_up_to_date(
     tables, as after a crash beside them.
     """
     cut, told = take_cut(lake), {}
-    lake.write(lambda w: w.settle(DATA_CUT, cut))
+    lake.write(lambda w: w.replace(DATA_CUT, cut))
     run = Run(lake)
     for one in in_order():
         if only is not None and one.table.full_name not in only:

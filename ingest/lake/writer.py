@@ -79,17 +79,6 @@ class Writer:
             if not self._sealer.sealed(table, rows).equals(rows):
                 self.replace(table, rows)
 
-    def settle(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame | None = None) -> int:
-        """The table holds these rows and no others (of `keys`, a frame of key columns: no others of
-        theirs), and only what differs (`difference`) is written; gives the number of rows added,
-        changed or removed.
-        """
-        differs = difference(
-            lambda query, **frames: executed(self._cursor, query, None, frames), table, frame, keys
-        )
-        self.put(table, differs)
-        return differs.rows
-
     def put(self, table: Table, differs: "Difference") -> None:
         """What differs, in the place of what stood there."""
         if differs.rows:

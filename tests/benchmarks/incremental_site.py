@@ -87,7 +87,7 @@ def _seconds(*, is_full: bool = False) -> dict[str, float]:
     taken, begun = {}, time.perf_counter()
     with LakeOfARun.open(Settings()) as lake:
         cut = take_cut(lake)
-        lake.write(lambda writer: writer.settle(DATA_CUT, cut))
+        lake.write(lambda writer: writer.replace(DATA_CUT, cut))
         run = Run(lake)
         for one in in_order():
             at = time.perf_counter()
