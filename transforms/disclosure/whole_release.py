@@ -18,26 +18,27 @@ from .released_counts import COUNTS, Counts
 from .strata_lines import Strata
 from .withheld import withheld
 
+Cell = tuple[int, int]  # a quantity's row, a stratum
+
 _MARGIN = 1  # a person's breadth, for what other releases may add: each is solved by itself
 
 
 def partners(q: Quantities, cells: np.ndarray) -> set[tuple[int, int]]:
     """What to hide of what is shown, that the counts that are told are not: each itself, else of
-    each line on which it is told the smallest other part, else the line's total, else another count
-    of the sums that it is in.
+    each line on which it is told the smallest other part, else the line's total, else what is shown
+    nearest to it.
     """
     of_sum = defaultdict(set)
     for whole, parts in q.sums:
         for row in (whole, *parts):
             of_sum[row] |= {whole, *parts} - {row}
-    return {cell for row, s in cells for cell in _partners_of(q, int(row), int(s), of_sum)}
+    return {cell for row, s in cells for cell in _partners_of(q, (int(row), int(s)), of_sum)}
 
 
-def _partners_of(
-    q: Quantities, row: int, s: int, of_sum: Mapping[int, set[int]]
-) -> set[tuple[int, int]]:
-    if q.is_seen[row, s]:
-        return {(row, s)}
+def _partners_of(q: Quantities, cell: Cell, of_sum: Mapping[int, set[int]]) -> set[Cell]:
+    if q.is_seen[cell]:
+        return {cell}
+    row, s = cell
     chosen = set()
     for part, line, total, _ in q.strata.lines:
         for of_line in line[part == s]:
@@ -46,7 +47,31 @@ def _partners_of(
                 chosen.add((row, int(min(others, key=lambda o: q.exact[row, o]))))
             elif q.is_seen[row, total[of_line]]:
                 chosen.add((row, int(total[of_line])))
-    return chosen or {(other, s) for other in of_sum[row] if q.is_seen[other, s]}
+    return chosen or _nearest(q, cell, of_sum)
+
+
+def _nearest(q: Quantities, cell: Cell, of_sum: Mapping[int, set[int]]) -> set[Cell]:
+    """Of the cells that are shown and the fewest sums away, the smallest of each count."""
+    ring, passed = {cell}, {cell}
+    while ring:
+        ring = {beside for of in ring for beside in _beside(q, of, of_sum)} - passed
+        passed |= ring
+        seen = sorted((c for c in ring if q.is_seen[c]), key=lambda c: -q.exact[c])
+        if seen:
+            return set(dict(seen).items())  # of a row the last
+    return set()
+
+
+def _beside(q: Quantities, cell: Cell, of_sum: Mapping[int, set[int]]) -> set[Cell]:
+    """What is in a sum with the cell: over categories or counts, or over strata along a line, of
+    which it is a part or the total.
+    """
+    row, s = cell
+    strata = set()
+    for part, line, total, _ in q.strata.lines:
+        for of_line in (*line[part == s], *np.flatnonzero(total == s)):
+            strata |= {int(total[of_line]), *part[line == of_line].tolist()}
+    return {(other, s) for other in of_sum[row]} | {(row, other) for other in strata - {s}}
 
 
 def untold(
@@ -68,7 +93,7 @@ def untold(
     q = Quantities(strata, base=base, min_cell=min_cell)
     for name, counts in tables.items():
         q.add(name, *(rows[name].filter(counts.looked_at) for rows in (exact, released)), counts)
-    hidden: set[tuple[int, int]] = set()
+    hidden: set[Cell] = set()
     q.solve()
     while new := partners(q, q.given_away(margin=_MARGIN)):  # each turn shows less, so it ends
         hidden |= new
@@ -80,7 +105,7 @@ def untold(
     }
 
 
-def _cells(q: Quantities, hidden: set[tuple[int, int]], table: str) -> dict[str, list[tuple]]:
+def _cells(q: Quantities, hidden: set[Cell], table: str) -> dict[str, list[tuple]]:
     """By count: the keys (stratum, category) of the table's cells among those that are hidden."""
     strata_of = defaultdict(list)
     for row, s in hidden:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from transforms.core import CORE
-from transforms.core_step import rows
+from transforms.core_step import keys_of, rows
 from transforms.options import Options
 from transforms.records.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, RAW_TABLES
@@ -100,7 +100,8 @@ def core(*records: tuple[str, dict], landed_with=lambda k: {}) -> dict[str, pl.D
             tables[name] = rows(step, query=query, options=Options())
             query(f'INSERT INTO core."{name}" SELECT * FROM f', f=tables[name])
             if step.keys and tables[name].height:
-                keys = tables[name].select(step.keys)
+                counting = tables[name].select(step.keys)
+                keys = keys_of(step, counting, query=query, options=Options())
                 part = rows(step, query=query, options=Options(), keys=keys)
                 assert part.sort(step.table.key).equals(tables[name].sort(step.table.key)), name
         accounts = pl.concat([query(sql) for sql in ACCOUNTS.values()])
