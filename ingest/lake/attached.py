@@ -64,16 +64,32 @@ class AttachedLake:
 
         return repeated(once)
 
+    def _reading(
+        self,
+        work: Callable[[duckdb.DuckDBPyConnection], T],
+        frames: Mapping[str, pl.DataFrame] | None = None,
+    ) -> T:
+        """The same in one transaction, of which the catalog is asked once: for one statement."""
+
+        def once() -> T:
+            with self._cursor(frames, is_one_transaction=True) as cursor:
+                return work(cursor)
+
+        return repeated(once)
+
     @contextmanager
     def _cursor(
-        self, frames: Mapping[str, pl.DataFrame] | None = None
+        self,
+        frames: Mapping[str, pl.DataFrame] | None = None,
+        *,
+        is_one_transaction: bool = False,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._copy and not self._copy.is_current():
             raise CatalogMissing(
                 f"{self._copy.catalog} was written since it was opened from a folder that can't be: start anew"
             )
         try:
-            with self._own_cursor(frames) as cursor:
+            with self._own_cursor(frames, is_one_transaction=is_one_transaction) as cursor:
                 yield cursor
         except CatalogDamaged:
             raise  # which names every file, so that none is to blame
@@ -105,7 +121,10 @@ class AttachedLake:
 
     @contextmanager
     def _own_cursor(
-        self, frames: Mapping[str, pl.DataFrame] | None = None
+        self,
+        frames: Mapping[str, pl.DataFrame] | None = None,
+        *,
+        is_one_transaction: bool = False,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Frames before the lake: where that is in use, each costs a look into its whole catalog."""
         with floes_errors(self._settings):
@@ -113,8 +132,9 @@ class AttachedLake:
             try:
                 for name, frame in (frames or {}).items():
                     cursor.register(name, frame)
-                cursor.execute("USE lake")
-                yield cursor
+                with in_transaction(cursor) if is_one_transaction else nullcontext():
+                    cursor.execute("USE lake")
+                    yield cursor
             finally:
                 cursor.close()
 

@@ -98,13 +98,13 @@ class Lake(AttachedLake):
         """The query's rows. `frames` are tables of the query, by name. A query that can't be run is
         a UsageError.
         """
-        return self._on_cursor(lambda cursor: executed(cursor, query, params, {}), frames)
+        return self._reading(lambda cursor: executed(cursor, query, params, {}), frames)
 
     def rows(self, query: str) -> list[tuple]:
         """The query's rows as tuples: for a few, of which no frame is to be made (that imports
         Arrow and numpy).
         """
-        return self._on_cursor(lambda cursor: cursor.execute(query).fetchall())
+        return self._reading(lambda cursor: cursor.execute(query).fetchall())
 
     def table(
         self,
