@@ -55,24 +55,15 @@ class AttachedLake:
         self,
         work: Callable[[duckdb.DuckDBPyConnection], T],
         frames: Mapping[str, pl.DataFrame] | None = None,
+        *,
+        is_one_transaction: bool = False,
     ) -> T:
-        """What `work` gives on a cursor of its own, on which the frames are tables by name."""
+        """What `work` gives on a cursor of its own, on which the frames are tables by name; in one
+        transaction the catalog is asked once.
+        """
 
         def once() -> T:
-            with self._cursor(frames) as cursor:
-                return work(cursor)
-
-        return repeated(once)
-
-    def _reading(
-        self,
-        work: Callable[[duckdb.DuckDBPyConnection], T],
-        frames: Mapping[str, pl.DataFrame] | None = None,
-    ) -> T:
-        """The same in one transaction, of which the catalog is asked once: for one statement."""
-
-        def once() -> T:
-            with self._cursor(frames, is_one_transaction=True) as cursor:
+            with self._cursor(frames, is_one_transaction=is_one_transaction) as cursor:
                 return work(cursor)
 
         return repeated(once)

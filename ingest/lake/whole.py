@@ -98,13 +98,17 @@ class Lake(AttachedLake):
         """The query's rows. `frames` are tables of the query, by name. A query that can't be run is
         a UsageError.
         """
-        return self._reading(lambda cursor: executed(cursor, query, params, {}), frames)
+        return self._on_cursor(
+            lambda cursor: executed(cursor, query, params, {}), frames, is_one_transaction=True
+        )
 
     def rows(self, query: str) -> list[tuple]:
         """The query's rows as tuples: for a few, of which no frame is to be made (that imports
         Arrow and numpy).
         """
-        return self._reading(lambda cursor: cursor.execute(query).fetchall())
+        return self._on_cursor(
+            lambda cursor: cursor.execute(query).fetchall(), is_one_transaction=True
+        )
 
     def table(
         self,
