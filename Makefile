@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults crashes fault-files browser bench figures planted simulations alerts-document lint lock clean
+.PHONY: env demo test systems faults crashes fault-files browser bench figures planted simulations alerts-document lint lock clean
 
 env: $(STAMP)
 
@@ -25,10 +25,15 @@ demo: $(STAMP)
 	$(RUN)/floe up --demo $(addprefix --replay ,$(TRIAL))
 
 # Two at once; what shares a system runs in one of them (tests/conftest.py).
-test: $(STAMP)
-	$(RUN)/pytest $(ARGS) -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
+PYTEST := $(RUN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks
 
-# Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
+test: $(STAMP)
+	$(PYTEST) $(ARGS) -m "not system" tests
+
+# Slow suites: whole systems; kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
+systems: $(STAMP)
+	$(PYTEST) $(ARGS) -m system tests
+
 faults: $(STAMP)
 	$(RUN)/pytest $(ARGS) --timeout=900 tests/faults
 

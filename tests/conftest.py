@@ -3,9 +3,11 @@ test file alone needs.
 """
 
 import gc
+import math
 import os
 import resource
 import shutil
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,21 +20,35 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.running_kafka import running_kafka
 
-# Files and folders that take longest, by their seconds of processor (`--durations` shows a test's).
-_LONGEST_FIRST = (
+# Whole systems (`make systems`): what runs a broker and workers, or computes lakes again and again.
+_SYSTEMS = (
     "tests/end_to_end/",
     "tests/ingest/alerting/test_scenarios.py",
     "tests/orchestration/test_releases.py",
+    "tests/orchestration/test_following.py",
+    "tests/orchestration/test_masked_arms.py",
     "tests/orchestration/test_cli.py",
     "tests/ingest/alerting/test_watcher.py",
-    "tests/orchestration/test_masked",
-    "tests/orchestration/test_following.py",
-    "tests/transforms/alerting/test_before.py",
     "tests/ingest/alerting/test_hearing.py",
     "tests/orchestration/test_release_before.py",
+    "tests/ingest/test_backup.py",
+    "tests/ingest/test_broker.py",
     "tests/ingest/alerting/test_apart.py",
-    "tests/transforms/alerting/test_judging.py",
+    "tests/ingest/alerting/test_looking.py",
+    "tests/ingest/alerting/test_running.py",
+    "tests/ingest/alerting/test_work_lists.py",
+    "tests/ingest/test_s3.py",
+    "tests/ingest/test_postgres.py",
+    "tests/transforms/disclosure/test_whole_release.py",
+    "tests/transforms/marts/test_simulated_returns.py",
+    "tests/transforms/marts/test_trial_beside_simulated.py",
     "tests/fault_files/",
+)
+# Files and folders that take longest, by their seconds of processor (`--durations` shows a test's).
+_LONGEST_FIRST = (
+    *_SYSTEMS,
+    "tests/transforms/alerting/test_before.py",
+    "tests/transforms/alerting/test_judging.py",
     "tests/dashboards/test_pages.py",
     "tests/dashboards/test_gate.py",
     "tests/transforms/marts/",
@@ -40,6 +56,8 @@ _LONGEST_FIRST = (
     "tests/orchestration/",
     "tests/dashboards/",
 )
+# When a suite that takes what time is left has used it up (seconds since 1970, as `.ci/run` sets it).
+_ENDS_AT = float(os.environ.get("FLOE_TESTS_END", "inf"))
 
 # How long an example takes depends on what else the machine does: pytest's timeout is the limit.
 hypothesis_settings.register_profile("floe", deadline=None)
@@ -58,15 +76,33 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """PostgreSQL's tests come first: starting it forks, which the kernel refuses a process that has
     grown large. Then the long files, so that two workers end together.
     """
+    for item in items:
+        if any(part in item.nodeid for part in _SYSTEMS):
+            item.add_marker("system")
     items.sort(key=lambda item: ("postgres" not in item.nodeid, _place(item.nodeid)))
+    if math.isfinite(_ENDS_AT):
+        items[:] = _begun_elsewhere(items, day=int(_ENDS_AT // 86_400))
 
 
 def _place(nodeid: str) -> int:
     return next((k for k, part in enumerate(_LONGEST_FIRST) if part in nodeid), len(_LONGEST_FIRST))
+
+
+def _begun_elsewhere(items: list, day: int) -> list:
+    """From another file on each day, so that what does not fit is not the same for ever."""
+    files = list(dict.fromkeys(item.path for item in items))
+    turned = {file: (k - day) % len(files) for k, file in enumerate(files)}
+    return sorted(items, key=lambda item: turned[item.path])
+
+
+def pytest_runtest_setup():
+    if time.time() > _ENDS_AT:
+        pytest.skip("the time that this suite was given is used up: run it by itself")
 
 
 @pytest.hookimpl(tryfirst=True)

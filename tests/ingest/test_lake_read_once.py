@@ -6,6 +6,7 @@ import pytest
 from ingest.lake import Lake, LakeOfARun
 from ingest.lake import read_once as read_once_module
 from ingest.settings import Settings
+from transforms.errors import UsageError
 from transforms.schemas import Column, Table
 
 THING = Table("core", "things", "Things.", (Column("id", pl.Int64, "id"),), ("id",))
@@ -104,3 +105,24 @@ def test_what_needs_much_memory_is_read_again(lake, monkeypatch, of_one, of_all)
     for statement in (CORE, QUOTED):
         ids(lake, statement)
     assert lake.sql(CORE) is not lake.sql(CORE)
+
+
+def test_one_transaction_reads_from_one_write_to_the_next(lake, settings):
+    """Of what another process writes meanwhile nothing is seen, and the snapshot that is told is
+    the one that was read.
+    """
+    counted = "SELECT count(*) AS id FROM core.things, raw.clinics AT (VERSION => {})"
+    at = lake.snapshot()
+    with Lake.open(settings) as other:
+        other.write(lambda writer: writer.append(THING, things(2)))
+    assert (ids(lake), lake.snapshot()) == ([1], at)
+    lake.write(lambda writer: writer.append(THING, things(3)))
+    assert (ids(lake), lake.snapshot()) == ([1, 2, 3], at + 2)
+    assert ids(lake, counted.format(at)) == [0]
+
+
+def test_a_statement_that_fails_ends_nothing_but_itself(lake):
+    """Its error is Floe's own, and the next one is answered."""
+    with pytest.raises(UsageError, match="no_such_column"):
+        lake.sql("SELECT no_such_column FROM core.things SEMI JOIN keys USING (id)", keys=things(1))
+    assert ids(lake) == [1]
