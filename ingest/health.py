@@ -51,7 +51,7 @@ class Health:
     """
 
     def __init__(self, settings) -> None:
-        self._settings = settings.model_copy(update={"lake_threads": 1})
+        self._settings = settings.of_one_thread
         self._lake: Lake | None = None
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, object]] = {}

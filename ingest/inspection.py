@@ -6,7 +6,7 @@ Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here:
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import polars as pl
@@ -160,11 +160,8 @@ def set_aside(lake: Lake) -> dict[str, int]:
     """
     # duckdb_tables() would estimate the rows of every table
     there = lake.rows("SELECT DISTINCT table_name FROM duckdb_columns() WHERE schema_name = 'core'")
-    return {
-        name: lake.rows(f"SELECT count(*) FROM core.{name}")[0][0]
-        for name in _ASIDE
-        if (name,) in there
-    }
+    counts = [f"SELECT '{name}', count(*) FROM core.{name}" for name in _ASIDE if (name,) in there]
+    return dict(lake.rows(" UNION ALL ".join(counts))) if counts else {}
 
 
 def unknown_content(lake: Lake) -> pl.DataFrame:
@@ -172,29 +169,39 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
     instrument), name, records.
     """
     parts = [
-        "SELECT NULL::VARCHAR AS topic, NULL::VARCHAR AS kind, NULL::VARCHAR AS name, 0 AS records WHERE false"
+        "SELECT NULL::VARCHAR AS topic, NULL::VARCHAR AS kind, NULL::VARCHAR AS name, 0 AS records WHERE false",
+        *(_unknown_of(name) for name in _landed(lake)),
     ]
-    for name in _landed(lake):
-        parts.append(
-            f"""SELECT '{name}', 'field', key, count(*)
-            FROM (SELECT unnest(json_keys(extra)) AS key FROM raw."{name}" WHERE extra IS NOT NULL)
-            WHERE key NOT IN ({", ".join(f"'{column}'" for column in RAW_TABLES[name].names)}) GROUP BY 3"""
-        )
-        parts += [
-            f"""SELECT '{name}', 'value', '{c.name} = ' || "{c.name}_raw", count(*) FROM raw."{name}"
-                WHERE "{c.name}_raw" NOT IN ({", ".join(f"'{value}'" for value in c.closed)}) GROUP BY 3"""
-            for c in TOPIC_BY_NAME[name].fields
-            if c.closed
-        ]
-    instruments = ", ".join(f"'{name}'" for name in INSTRUMENTS)
-    parts.append(
-        f"""SELECT 'responses', 'instrument', instrument, count(*) FROM raw.responses
-            WHERE instrument NOT IN ({instruments}) GROUP BY 3"""
-    )
     shown = f"SELECT topic, kind, left(name, {_LONGEST_NAME}) AS name, records"
     return lake.sql(
         f"{shown} FROM ({' UNION ALL '.join(parts)}) ORDER BY records DESC, topic, name"
     )
+
+
+def _unknown_of(name: str) -> str:
+    """SQL for what a topic's rows hold that is not known, in one look at each row."""
+    known = ", ".join(f"'{column}'" for column in RAW_TABLES[name].names)
+    closed = [(f"{c.name}_raw", c.name, c.closed) for c in TOPIC_BY_NAME[name].fields if c.closed]
+    unknown = [
+        f"""CASE WHEN "{column}" NOT IN ({_listed(values)})
+            THEN {{'kind': 'value', 'name': '{shown} = ' || "{column}"}} END"""
+        for column, shown, values in closed
+    ]
+    if name == "responses":
+        unknown.append(
+            f"""CASE WHEN instrument NOT IN ({_listed(INSTRUMENTS)})
+                THEN {{'kind': 'instrument', 'name': instrument}} END"""
+        )
+    return f"""SELECT '{name}', one.kind, one.name, count(*) FROM (
+            SELECT unnest(
+                [if(key IN ({known}), NULL, {{'kind': 'field', 'name': key}}) FOR key IN coalesce(json_keys(extra), [])]
+                || [{", ".join(unknown)}]
+            ) AS one FROM raw."{name}"
+        ) WHERE one IS NOT NULL GROUP BY ALL"""
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
 
 
 def list_rejects(

@@ -8,8 +8,8 @@ import polars as pl
 
 from . import stream
 from .lake import Lake
-from .landing import current_positions
 from .log_proofs import require_one_log
+from .positions import current_positions
 
 
 def stream_lag(lake: Lake, settings) -> pl.DataFrame | None:

@@ -31,16 +31,13 @@ from . import reject_hours
 from .contract import TOPIC_BY_TYPE
 from .decode import Decoded, decode
 from .lake import Lake, Writer
-from .last_record import LastRecord
-from .log_agreement import Standing
-from .log_names import current_logs
 from .lost_batches import LostBatch
+from .positions import Partition, positions_of
 from .reject_hours import checksum
 from .source import Batch
 
 # (topic, topic id, partition): another topic of the same name, or another log of one, has positions
 # of its own
-Partition = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -147,39 +144,6 @@ def land(lake: Lake, prepared: Prepared, *, most_whole_bytes: float = math.inf) 
     )
 
 
-def stored_positions(lake: Lake) -> dict[Partition, int]:
-    """The next position of every partition that ever landed: where a worker goes on."""
-    return _positions(lake.table(STREAM_OFFSETS.full_name))
-
-
-def stored_standings(lake: Lake) -> dict[Partition, Standing]:
-    """The same, with the last record before it, by which Kafka's log is known again."""
-    rows = lake.table(STREAM_OFFSETS.full_name).iter_rows(named=True)
-    return {
-        tuple(row[name] for name in STREAM_OFFSETS.key): Standing(row["next_offset"], last_of(row))
-        for row in rows
-    }
-
-
-def current_positions(lake: Lake) -> dict[Partition, int]:
-    """(topic, Kafka's own topic id, partition) -> the next position in its newest log."""
-    stored = stored_positions(lake)
-    return {
-        place: stored[(place[0], log_id, place[2])]
-        for place, log_id in current_logs(stored).items()
-    }
-
-
-def last_of(row: Mapping) -> LastRecord | None:
-    """The last record that a row of `raw.stream_offsets` or `raw.ledger` remembers; None where it
-    remembers none.
-    """
-    offset, *others = (row[column.name] for column in LAST_RECORD)
-    if offset is None:
-        return None
-    return LastRecord(offset, *others)
-
-
 _LEDGER_SCHEMA = LEDGER.polars_schema
 
 
@@ -217,7 +181,7 @@ def _compare(writer: Writer, batches: Iterable[Batch]) -> None:
     """A partition without a stored position may start anywhere: Kafka may have deleted its
     beginning.
     """
-    stored = _positions(writer.execute(f"FROM {STREAM_OFFSETS.full_name}"))
+    stored = positions_of(writer.execute(f"FROM {STREAM_OFFSETS.full_name}"))
     for batch in batches:
         partition = (batch.topic, batch.topic_id, batch.partition)
         position = stored.get(partition, batch.first_position)
@@ -227,11 +191,6 @@ def _compare(writer: Writer, batches: Iterable[Batch]) -> None:
                 f"{batch.first_position}: another worker lands this partition; nothing of the batch was written"
             )
         stored[partition] = batch.next_position
-
-
-def _positions(offsets: pl.DataFrame) -> dict[Partition, int]:
-    rows = offsets.select(*STREAM_OFFSETS.key, "next_offset").iter_rows()
-    return {(topic, topic_id, partition): position for topic, topic_id, partition, position in rows}
 
 
 def _rows_by_table(batches: Sequence[Batch], decoded: Sequence[Decoded]) -> dict[str, pl.DataFrame]:

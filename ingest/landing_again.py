@@ -29,8 +29,9 @@ from .decode import Decoded, decode
 from .lake import Lake, Writer
 from .lake_damage import Damage
 from .lake_forward import is_computed
-from .landing import checksum, joined, stored_standings
+from .landing import checksum, joined
 from .partition import Batch
+from .positions import stored_standings
 from .reject_hours import catch_up
 from .stream import Source
 

@@ -12,9 +12,9 @@ from transforms.errors import LogsParted
 
 from . import stream
 from .lake import Lake
-from .landing import stored_standings
 from .log_agreement import Outcome
 from .log_names import current_logs
+from .positions import stored_standings
 
 _SHOWN = 5
 _AFTER_PARTING = "floe ingest stops until it is decided how to go on, and says what the choices are"

@@ -19,11 +19,11 @@ from transforms.schemas.raw import REJECTS
 from .contract import TOPIC_BY_TYPE
 from .decode import decode
 from .lake import Lake
-from .landing import Partition, last_of
 from .log_agreement import Outcome, Standing
 from .log_names import following_log, log_before, log_number
 from .lost_batches import BeginningBatch, PartedBatch
 from .notices import LogParted
+from .positions import Partition, last_of
 from .reject_hours import digests
 from .source import Batch, Poller
 

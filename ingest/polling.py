@@ -16,11 +16,11 @@ from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, LogsParted
 
 from .lake import Lake
-from .landing import Partition, stored_standings
 from .log_agreement import Standing
 from .lost_batches import lost_batch, unknown_batch
 from .notices import Assigned, BeginningMissing, LogParted, PositionLost, TopicRecreated
 from .parting import PARTED, gone_on
+from .positions import Partition, stored_standings
 from .progress import Progress
 from .source import Batch
 from .stream import Source

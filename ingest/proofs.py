@@ -15,8 +15,8 @@ from transforms.schemas.raw import TOPIC_BY_NAME
 
 from .inspection import outdated_tables, raw_as_of
 from .lake import Lake
-from .landing import stored_standings
 from .log_names import log_before
+from .positions import stored_standings
 
 # A batched record lands several rows at its position, all at one moment.
 _PLACES = "count(DISTINCT (kafka_topic_id, kafka_partition, kafka_offset))"

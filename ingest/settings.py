@@ -6,7 +6,7 @@ resources), never inside a function of `transforms`.
 
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -165,6 +165,11 @@ class _Base(BaseSettings):
     @property
     def data_path(self) -> str:
         return self.data or f"{self.home.absolute() / 'lake' / 'data'}/"
+
+    @property
+    def of_one_thread(self) -> Self:
+        """For small questions: DuckDB's threads cost them more than they give."""
+        return self.model_copy(update={"lake_threads": 1})
 
     @property
     def options(self) -> Options:

@@ -22,11 +22,11 @@ from transforms.errors import BrokerMissing, FloeError
 
 from . import stream
 from .catalog_open import kept_open
-from .heartbeat import heartbeats
 from .lake import Lake
-from .landing import Prepared, current_positions, land, prepare
+from .landing import Prepared, land, prepare
 from .log_proofs import require_one_log
 from .polling import POLL_S, End, Polling, hand_on
+from .positions import current_positions
 from .private import make_home
 from .progress import Progress, WorkerReport
 from .reject_alerts import TOPIC as ALERTS
@@ -35,7 +35,7 @@ from .reject_hours import catch_up
 from .source import Batch
 from .stream import Source
 
-__all__ = ["WorkerReport", "heartbeats", "run", "wait_landed"]
+__all__ = ["WorkerReport", "run", "wait_landed"]
 
 Say = Callable[[str], None]
 
@@ -65,7 +65,7 @@ def run(
     on: each leaves the lake whole, and the next start carries on.
     """
     make_home(settings)
-    with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake, kept_open(settings):
+    with Lake.open(settings.of_one_thread) as lake, kept_open(settings):
         catch_up(lake)
         stop, say = stop or threading.Event(), on_progress or (lambda _: None)
         lands = _Worker(settings, lake, worker, stop=stop, say=say, after_parting=after_parting)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingest import inspection, masked_arms
-from ingest.lake import Lake
+from ingest.lake import Lake, StillLake
 from transforms.counting import counted
 from transforms.errors import UnreadableFile, UsageError
 
@@ -59,12 +59,15 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
         raise UsageError("found --format parquet and no file, expected --to FILE beside it")
     with ExitStack() as ending:
         file = ending.enter_context(new_file(to, settings=settings)) if to else None
-        lake = ending.enter_context(Lake.open(settings, read_only=True, as_of=as_of))
+        lake = ending.enter_context(
+            StillLake.open(settings.of_one_thread, read_only=True, as_of=as_of)
+        )
         masked = masked_arms.masked_studies(lake)
         if as_of is not None:
             masked = _masked_then_as_now(settings, lake)
         elif sentence := inspection.outdated_sentence(lake):
             tell(f"floe: {sentence}", file=sys.stderr)
+        lake.use_threads(settings.lake_threads)
         count = _answered(lake, statement, masked, format=format, file=file)
     if to:
         tell(f"{counted(count, 'row')} in {to}", file=sys.stderr)

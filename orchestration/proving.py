@@ -7,7 +7,7 @@ lake_damage.py, lake_pages.py).
 
 from collections.abc import Iterator
 
-from ingest.lake import Lake
+from ingest.lake import Lake, StillLake
 from ingest.lake_damage import sentences
 from ingest.lake_pages import page_sentences
 from ingest.log_proofs import log_proofs
@@ -21,7 +21,7 @@ def verify_lake(settings, *, deep: bool = False) -> Iterator[tuple[bool | None, 
     """
     if deep:
         yield from page_sentences(settings)
-    with Lake.open(settings, read_only=True) as lake:
+    with StillLake.open(settings.of_one_thread, read_only=True) as lake:
         if deep:
             yield from sentences(lake.check_files())
         try:

@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from ingest import inspection
-from ingest.lake import Lake
+from ingest.lake import Lake, StillLake
 from ingest.sealing import is_sealed
 from transforms.counting import counted
 from transforms.errors import UsageError
@@ -20,12 +20,12 @@ from transforms.schemas.raw import REJECTS
 
 
 def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int) -> pl.DataFrame:
-    with Lake.open(settings, read_only=True) as lake:
+    with StillLake.open(settings.of_one_thread, read_only=True) as lake:
         return inspection.list_rejects(lake, reason=reason, topic=topic, limit=limit)
 
 
 def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
-    with Lake.open(settings, read_only=True) as lake:
+    with StillLake.open(settings.of_one_thread, read_only=True) as lake:
         reject = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
     if reject.is_empty():
         raise UsageError(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ingest import cluster, heartbeat, inspection, masked_arms, running, stream, worker
+from ingest import cluster, heartbeat, inspection, masked_arms, running, stream
 from ingest.lag import stream_lag
-from ingest.lake import Lake
+from ingest.lake import Lake, StillLake
 from ingest.log_proofs import log_proofs
 from ingest.proofs import missing_positions
 from ingest.secrecy import hidden
@@ -26,9 +26,9 @@ def system_status(settings) -> dict:
     `lag_unknown`, `rate_unknown` say why: the lag is Kafka's ends less the lake's positions, not
     what a worker last said.
     """
-    with Lake.open(settings, read_only=True) as lake:
+    with StillLake.open(settings.of_one_thread, read_only=True) as lake:
         waiting, lag_unknown = lag_or_reason(settings, lake)
-        workers = worker.heartbeats(settings)
+        workers = heartbeat.heartbeats(settings)
         rate_unknown = heartbeat.ingest_unknown(settings)
         counts = inspection.row_counts(lake)
         cut = lake.table("core.data_cut")

@@ -63,8 +63,7 @@ def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
     """The lake, once ingest has made it; None where `stop` was set before."""
     while not stop.is_set():
         try:
-            of_one_thread = settings.model_copy(update={"lake_threads": 1})
-            return stack.enter_context(Lake.open(of_one_thread, read_only=True))
+            return stack.enter_context(Lake.open(settings.of_one_thread, read_only=True))
         except CatalogMissing as error:
             write_beat(settings, fault=str(error))
             stop.wait(1.0)

@@ -10,7 +10,8 @@ transaction is run again where the catalog was busy all the same.
 
 from .read_once import LakeOfARun
 from .statements import TABLES
+from .still import StillLake
 from .whole import Lake
 from .writer import Difference, Writer
 
-__all__ = ["TABLES", "Difference", "Lake", "LakeOfARun", "Writer"]
+__all__ = ["TABLES", "Difference", "Lake", "LakeOfARun", "StillLake", "Writer"]

@@ -1,19 +1,18 @@
 """A lake for one run that writes core and mart: what several steps need is read once.
 
-Here: which statements' rows are kept, and until when. Not here: reading and writing (whole.py), that
+Here: which statements' rows are kept, and until when. Not here: reading and writing (still.py, whole.py), that
 one run at a time writes core and mart (orchestration/resources.py).
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-import duckdb
 import polars as pl
 
-from .connecting import T, repeated
-from .statements import executed, named_tables, stands_still
+from .connecting import T
+from .statements import named_tables, stands_still
+from .still import StillLake
 from .whole import Lake
 from .writer import Writer
 
@@ -21,7 +20,7 @@ _OF_A_RUN = ("core", "mart")
 _MOST_BYTES, _MOST_BYTES_OF_ONE = 256 << 20, 32 << 20
 
 
-class LakeOfARun(Lake):
+class LakeOfARun(StillLake):
     """A lake that nobody else writes `core` and `mart` of.
 
     Statements that see nothing but those, and `raw` as of a snapshot, run in one transaction from one
@@ -33,54 +32,24 @@ class LakeOfARun(Lake):
         super().__init__(*given)
         self._lock = Lock()
         self._kept: dict[str, pl.DataFrame] = {}  # by statement, that kept first in front
-        self._in_turn = Lock()
-        self._reading: tuple[ExitStack, duckdb.DuckDBPyConnection] | None = None
-
-    def close(self) -> None:
-        self._end_reading()
-        super().close()
 
     def sql(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         if not stands_still(query, schemas=_OF_A_RUN):
-            return super().sql(query, params, **frames)
+            return Lake.sql(self, query, params, **frames)
         if params is not None or frames:
-            return self._read(query, params, frames)
+            return super().sql(query, params, **frames)
         kept = self._kept.get(query)
         if kept is None:
-            kept = self._read(query, None, {})
+            kept = super().sql(query)
             self._keep(query, kept)
         return kept
 
+    def rows(self, query: str) -> list[tuple]:
+        return Lake.rows(self, query)
+
     def snapshot(self) -> int:
         """That of which statements are read: of what others write meanwhile they see nothing."""
-        return self._read("SELECT id FROM ducklake_current_snapshot('lake')", None, {}).item()
-
-    def _read(self, query: str, params: Any, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-        def once() -> pl.DataFrame:
-            with self._in_turn:
-                try:
-                    return executed(self._begun(), query, params, frames)
-                except BaseException as error:
-                    self._end(error)  # which raises it as Floe's
-                    raise
-
-        return repeated(once)
-
-    def _begun(self) -> duckdb.DuckDBPyConnection:
-        """The cursor of the transaction, which begins where none is open."""
-        if self._reading is None:
-            ending = ExitStack()
-            self._reading = ending, ending.enter_context(self._cursor(is_one_transaction=True))
-        return self._reading[1]
-
-    def _end_reading(self) -> None:
-        with self._in_turn:
-            self._end()
-
-    def _end(self, error: BaseException | None = None) -> None:
-        if self._reading:
-            (ending, _), self._reading = self._reading, None
-            ending.__exit__(type(error) if error else None, error, None)
+        return super().sql("SELECT id FROM ducklake_current_snapshot('lake')").item()
 
     def write(self, work: Callable[[Writer], T]) -> T:
         self._end_reading()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ingest import stream, worker
+from ingest import heartbeat, stream, worker
 from ingest.broker import node as local_broker
 from ingest.broker.process import free_port
 from ingest.contract import encode
@@ -75,11 +75,11 @@ def test_the_broker_stops_and_comes_back(settings):
     try:
         assert worker.wait_landed(settings, stop=threading.Event())
         local_broker.stop(settings)
-        _wait(lambda: worker.heartbeats(settings)[0]["health"] == "waiting", within_s=30)
+        _wait(lambda: heartbeat.heartbeats(settings)[0]["health"] == "waiting", within_s=30)
         local_broker.start(settings, detached=False)
         _send(settings, range(50, 80))
         assert worker.wait_landed(settings, stop=threading.Event())
-        _wait(lambda: worker.heartbeats(settings)[0]["health"] == "ok", within_s=30)
+        _wait(lambda: heartbeat.heartbeats(settings)[0]["health"] == "ok", within_s=30)
     finally:
         stop.set()
         thread.join(60)

@@ -24,7 +24,8 @@ from ingest.backup import backup
 from ingest.contract import encode
 from ingest.copies import MANIFEST, content_of
 from ingest.lake import Lake
-from ingest.landing import land, prepare, stored_positions
+from ingest.landing import land, prepare
+from ingest.positions import stored_positions
 from ingest.proofs import proofs
 from ingest.restore import restore
 from ingest.settings import Settings

@@ -15,7 +15,8 @@ from ingest.durability import Folder, checksum
 from ingest.lake import Lake, upkeep, whole
 from ingest.lake_catalog import named_files
 from ingest.lake_checksums import notes, without_note
-from ingest.landing import land, prepare, stored_positions
+from ingest.landing import land, prepare
+from ingest.positions import stored_positions
 from ingest.proofs import proofs
 from ingest.settings import Settings
 from ingest.source import Batch

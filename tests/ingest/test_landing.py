@@ -11,9 +11,10 @@ import pytest
 from ingest.contract import encode
 from ingest.inspection import mark_replayed
 from ingest.lake import Lake
-from ingest.landing import checksum, joined, land, prepare, stored_positions
+from ingest.landing import checksum, joined, land, prepare
 from ingest.lost_batches import lost_batch
 from ingest.notices import PositionLost
+from ingest.positions import stored_positions
 from ingest.reject_alerts import Due, closing_alerts, due_alerts, note_told
 from ingest.reject_hours import catch_up
 from ingest.settings import Settings

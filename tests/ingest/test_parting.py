@@ -6,11 +6,12 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import land, prepare, stored_standings
+from ingest.landing import land, prepare
 from ingest.last_record import LastRecord
 from ingest.log_agreement import Standing
 from ingest.lost_batches import PartedBatch
 from ingest.parting import first_difference, lineage_of, standings_of
+from ingest.positions import stored_standings
 from ingest.proofs import missing_positions, proofs
 from ingest.settings import Settings
 from ingest.source import Batch

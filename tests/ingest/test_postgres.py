@@ -10,7 +10,8 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import land, prepare, stored_positions
+from ingest.landing import land, prepare
+from ingest.positions import stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
 from transforms.errors import CatalogMissing, LandingConflict, UsageError

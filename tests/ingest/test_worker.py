@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from kafka import KafkaProducer
 
-from ingest import codecs, stream, worker
+from ingest import codecs, heartbeat, stream, worker
 from ingest.contract import encode
 from ingest.lag import stream_lag
 from ingest.lake import Lake
-from ingest.landing import stored_positions
+from ingest.positions import stored_positions
 from ingest.proofs import proofs
 from ingest.settings import Settings
 from transforms.errors import BrokerMissing, FloeError, LandingConflict
@@ -127,7 +127,9 @@ def test_until_told_to_stop(settings, source):
             assert landed(settings, source) == list(range(start + 10))
         deadline = time.monotonic() + 15
         while (
-            not (beats := worker.heartbeats(settings)) or beats[0]["events"] < 20 or beats[0]["lag"]
+            not (beats := heartbeat.heartbeats(settings))
+            or beats[0]["events"] < 20
+            or beats[0]["lag"]
         ):
             assert time.monotonic() < deadline, beats
             time.sleep(0.2)
@@ -137,7 +139,7 @@ def test_until_told_to_stop(settings, source):
         stop.set()
         thread.join(30)
     assert reports[0].events >= 20
-    (beat,) = worker.heartbeats(settings)
+    (beat,) = heartbeat.heartbeats(settings)
     assert (beat["state"], beat["health"]) == ("stopped", "stopped")
 
 
@@ -149,7 +151,7 @@ def test_two_workers_share_the_partitions(settings, source):
     with Lake.open(settings, read_only=True) as lake:
         landed_in_all = lake.sql("SELECT sum(rows + rejects)::BIGINT FROM raw.ledger").item()
     assert sum(r.events for r in reports) == landed_in_all
-    assert [b["worker"] for b in worker.heartbeats(settings)] == ["1/2", "2/2"]
+    assert [b["worker"] for b in heartbeat.heartbeats(settings)] == ["1/2", "2/2"]
 
 
 def test_a_second_worker_of_the_same_share_is_stopped(settings, source):
@@ -310,5 +312,5 @@ def test_no_kafka_at_the_start_is_said(tmp_path):
     settings = Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:9", catalog="", data="")
     with pytest.raises(BrokerMissing, match=r"127\.0\.0\.1:9"):
         worker.run(settings)
-    (beat,) = worker.heartbeats(settings)
+    (beat,) = heartbeat.heartbeats(settings)
     assert beat["health"] == "failed"

@@ -51,8 +51,8 @@ def _imported(statement: str, among: set[str] = _LIBRARIES) -> set[str]:
         ("orchestration.answers", {"duckdb", "polars"}),
         ("orchestration.rejects", {"duckdb", "polars"}),
         ("orchestration.alerts", {"duckdb", "polars"}),
-        ("orchestration.status", {"duckdb", "polars", "kafka", "numpy"}),
-        ("orchestration.proving", {"duckdb", "polars", "kafka", "numpy"}),
+        ("orchestration.status", {"duckdb", "polars", "kafka"}),
+        ("orchestration.proving", {"duckdb", "polars", "kafka"}),
     ],
 )
 def test_a_verb_imports_what_it_uses(module, expected):
