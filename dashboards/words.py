@@ -26,7 +26,8 @@ def name_of(code: str | None) -> str:
     """A code of a closed list in words: whole_body is Whole body."""
     if code is None:
         return NOTHING
-    return _NAMES.get(code) or code.replace("_", " ").strip().capitalize()
+    words = code.replace("_", " ").strip()
+    return _NAMES.get(code) or words.capitalize()
 
 
 def study(code: str) -> str:

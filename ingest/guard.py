@@ -283,6 +283,5 @@ def _headers(scope: Mapping) -> dict[str, list[str]]:
 
 
 def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-    return (
-        (name.decode("latin-1").lower(), value.decode("latin-1").strip()) for name, value in headers
-    )
+    for name, value in headers:
+        yield name.decode("latin-1").lower(), value.decode("latin-1").strip()

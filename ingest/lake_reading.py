@@ -276,7 +276,8 @@ class _Walk:
 
     def _require_listed(self, kind: str, listed: frozenset[str]) -> None:
         if kind not in listed:
-            self.names.closed.add(f"{kind}, a part of a statement that Floe does not know")
+            what = f"{kind}, a part of a statement that Floe does not know"
+            self.names.closed.add(what)
 
 
 def _folded(name: str | None) -> str:

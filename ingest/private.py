@@ -83,7 +83,9 @@ def share_like(parent: Path, *, folders: Iterable[Path], files: Iterable[Path] =
 
 def _is_a_home(folder: Path) -> bool:
     """A folder of other things too is not Floe's to close."""
-    return folder.absolute() not in (Path("/"), Path.home(), Path(gettempdir()))
+    shared = (Path("/"), Path.home(), Path(gettempdir()))
+    there = folder.absolute()
+    return there not in shared
 
 
 def _places(settings) -> list[Path]:

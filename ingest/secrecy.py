@@ -163,7 +163,8 @@ def _pieces(values: tuple[tuple[str, str], ...]) -> frozenset[str]:
 def _secrets(name: str, value: str) -> Iterable[str]:
     if _SECRET_VARIABLE.search(name):
         return [value]
-    return [value[start:end] for start, end in _spans(value)]
+    spans = _spans(value)
+    return [value[start:end] for start, end in spans]
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -39,8 +39,8 @@ class Interrupted(FloeError):
 
 def listen() -> None:
     """From here on Ctrl-C and SIGTERM both raise KeyboardInterrupt."""
-    signal.signal(signal.SIGINT, _raise)
-    signal.signal(signal.SIGTERM, _raise)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, _raise)
 
 
 def _raise(number: int, _frame: object) -> None:

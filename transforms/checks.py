@@ -78,5 +78,6 @@ def _outside(column) -> pl.Expr:
 
 def _repeated_key(table: Table, frame: pl.DataFrame) -> pl.Expr:
     if table.key and frame.height > 1:
-        return pl.struct(table.key).is_duplicated()
+        key = pl.struct(table.key)
+        return key.is_duplicated()
     return pl.lit(False)

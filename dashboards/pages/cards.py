@@ -121,8 +121,8 @@ class Shown:
 
     def none_of(self, metric_id: str, what: str) -> str:
         """Why nothing of this metric can be drawn."""
-        is_metric = pl.col("metric_id") == metric_id
-        rows = self.outcomes.filter(is_metric)
+        metric = pl.col("metric_id")
+        rows = self.outcomes.filter(metric == metric_id)
         return self.none(rows, what)
 
 

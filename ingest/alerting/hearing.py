@@ -141,7 +141,8 @@ def _and(finding: str | None, more: str) -> str:
 def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
     """The rows of each alert, in the order in which they were written."""
     ordered = landed.sort(written_at(), "ingested_at", "kafka_offset")
-    for part in ordered.partition_by("alert_id", maintain_order=True):
+    parts = ordered.partition_by("alert_id", maintain_order=True)
+    for part in parts:
         yield part.to_dicts()
 
 

@@ -67,4 +67,5 @@ def outward(alert_id: str, *, key: bytes) -> str:
     """
     if _OWN_NAME.fullmatch(alert_id):
         return alert_id
-    return f"other-{hashlib.blake2b(alert_id.encode(), digest_size=8, key=key).hexdigest()}"
+    digest = hashlib.blake2b(alert_id.encode(), digest_size=8, key=key)
+    return f"other-{digest.hexdigest()}"

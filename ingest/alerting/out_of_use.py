@@ -115,7 +115,8 @@ def _sent_id(registers: AtHand, row: dict) -> str:
 
 def _as_sent(row: dict) -> dict:
     """Values that the contract does not know, as they were sent."""
-    return {name: row[f"{name}_raw"] for name in _FIELDS if row.get(f"{name}_raw") is not None}
+    sent = {name: row.get(f"{name}_raw") for name in _FIELDS}
+    return {name: value for name, value in sent.items() if value is not None}
 
 
 def _text(text: str, what: str, *, longest: int) -> str:

@@ -125,9 +125,9 @@ class Truth:
 
     def enrolments(self) -> Counter:
         """(study, arm) -> patients; those in no study are in routine care, without an arm."""
-        return Counter(
-            (self.plan.study_id, p.arm) if p.arm else ("ROUTINE", None) for p in self.patients
-        )
+        arms = (patient.arm for patient in self.patients)
+        study_id = self.plan.study_id
+        return Counter((study_id, arm) if arm else ("ROUTINE", None) for arm in arms)
 
     def session_counts(self) -> Counter:
         """(clinic where it happened, status) -> sessions, after corrections, without entries in
@@ -139,9 +139,9 @@ class Truth:
         """(clinic where it happened, term, grade, serious) -> events as they stand after the last
         revision.
         """
-        return Counter(
-            (e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events()
-        )
+        events = (event for _, event in self.adverse_events())
+        counted_by = ((e.clinic_id, e.term, e.grade, e.is_serious) for e in events)
+        return Counter(counted_by)
 
     def limit_exceedances(self) -> Counter:
         """Protocol limit -> sessions (delivered or aborted) that exceeded it."""

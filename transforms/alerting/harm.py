@@ -146,4 +146,6 @@ def _fresh_from(began: str, *, is_grave: pl.Expr) -> pl.Expr:
 
 
 def _now_where(condition: pl.Expr) -> pl.Expr:
-    return pl.when(condition).then(pl.lit("now")).otherwise(pl.lit("today"))
+    now, today = pl.lit("now"), pl.lit("today")
+    where = pl.when(condition).then(now)
+    return where.otherwise(today)

@@ -19,7 +19,9 @@ NO_VALUE_SET = (
 
 def profile() -> pl.Expr:
     """The five digits, 11111 to 55555; null where a dimension is not answered."""
-    return pl.concat_str([pl.col(d).cast(pl.Int64).cast(pl.String) for d in DIMENSIONS])
+    levels = (pl.col(dimension).cast(pl.Int64) for dimension in DIMENSIONS)
+    digits = [level.cast(pl.String) for level in levels]
+    return pl.concat_str(digits)
 
 
 def index(value_set: pl.DataFrame | None) -> Scored:

@@ -23,6 +23,7 @@ from ..options import Cut, Options
 from ..rules import local_time, wear, windows
 from ..rules.episodes import with_episode
 from ..rules.exposure import of_patients
+from ..rules.flags import flag
 from ..rules.studies import BASELINE_DAYS, of_studies, planned_visits
 from ..schemas import MART_TABLES, TIMESTAMP
 from ..statistics.reliable_change import change_class
@@ -223,7 +224,7 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
         PCHG=pl.when((pl.col("BASE") != 0) & ~pl.col("PARAMCD").is_in(_WITHOUT_ZERO)).then(
             100 * pl.col("CHG") / pl.col("BASE")
         ),
-        CHGMDCFL=pl.when(reaches).then(pl.lit("Y")).when(~reaches).then(pl.lit("N")),
+        CHGMDCFL=flag(reaches),
         CHGCAT1=_class(reaches),
         NEREASON=pl.coalesce(
             "reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))

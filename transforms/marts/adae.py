@@ -19,7 +19,8 @@ from ..facts.thresholds import SESSION_WINDOWS_H
 from ..options import Cut, Options
 from ..rules.episodes import under_way
 from ..rules.event_places import HAPPENED_AT, of_own_sessions, with_place
-from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.flags import flag
 from ..rules.local_time import Clocks, clocks, with_clock, with_local_day
 from ..rules.safety import (
     RELATED,

@@ -7,7 +7,8 @@ import polars as pl
 
 from ..options import Cut, Options
 from ..rules.episodes import under_way
-from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.flags import flag
 from ..rules.judged_sessions import judged
 from ..rules.local_time import clocks
 from ..rules.studies import with_study

@@ -17,7 +17,8 @@ import polars as pl
 from ..options import Cut, Options
 from ..rules import studies as rules
 from ..rules.contact import CONTACTS, last_contact
-from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.flags import flag
 from ..rules.local_time import clocks, with_clock, with_cut_day, with_timezone
 from ..schemas import MART_TABLES
 

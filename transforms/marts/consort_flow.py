@@ -67,7 +67,8 @@ class Study:
     def arms(self) -> list[str]:
         if self.plan["is_masked"]:
             return []
-        return self.allocated["ARM"].fill_null(NONE).unique().sort().to_list()
+        arms = self.allocated["ARM"].fill_null(NONE)
+        return arms.unique().sort().to_list()
 
     @property
     def visits(self) -> list[windows.Visit]:

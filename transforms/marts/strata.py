@@ -135,7 +135,9 @@ class Over(tuple[Combination, ...]):
 
 def is_of(over: Sequence[Combination]) -> pl.Expr:
     """Whether a row is of one of the combinations."""
-    return pl.col("strata").list.join(",").is_in([",".join(c) for c in over])
+    stored = pl.col("strata").list.join(",")
+    wanted = [",".join(combination) for combination in over]
+    return stored.is_in(wanted)
 
 
 def rows_over(frame: pl.DataFrame, over: Sequence[Combination]) -> pl.DataFrame:

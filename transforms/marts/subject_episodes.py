@@ -7,7 +7,8 @@ import polars as pl
 
 from ..options import Cut, Options
 from ..rules.episodes import of_subjects
-from ..rules.exposure import flag, of_patients
+from ..rules.exposure import of_patients
+from ..rules.flags import flag
 from ..schemas.mart.subject_episodes import SUBJECT_EPISODES as TABLE
 
 INPUTS = ("mart.adsl", "mart.adex", "core.episodes")

@@ -59,7 +59,8 @@ def people_of(
 def _chosen(episodes: pl.DataFrame, episode: str) -> pl.DataFrame:
     if episode == ALL:
         return episodes
-    return episodes.filter(pl.col("FRSTEPFL" if episode == FIRST else "LASTEPFL") == "Y")
+    flag = "FRSTEPFL" if episode == FIRST else "LASTEPFL"
+    return episodes.filter(pl.col(flag) == "Y")
 
 
 def _standing(people: pl.DataFrame, episode: str) -> pl.Series:

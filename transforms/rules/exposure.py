@@ -12,6 +12,7 @@ import polars as pl
 
 from ..facts.limits import LIMITS, Limit
 from ..facts.sessions import BEGUN, DELIVERED, NOT_HELD
+from .flags import flag
 from .local_time import Clocks, with_clock, with_local_day
 
 DOSE_EDGES = (1.0, 2.0, 3.0)  # sessions a week
@@ -91,11 +92,6 @@ def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) 
         "session_id", keep="first", maintain_order=True
     )
     return latest.select("session_id", *_LIMIT_COLUMNS)
-
-
-def flag(condition: pl.Expr) -> pl.Expr:
-    """Y, N, or null where the condition is not known."""
-    return pl.when(condition).then(pl.lit("Y")).when(~condition).then(pl.lit("N"))
 
 
 def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:

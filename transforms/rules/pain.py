@@ -16,6 +16,7 @@ from ..facts.parameters import PARAMETERS, Parameter
 from ..facts.responses import BY_POINTS, CRITERIA, RESPONDER_RULES, WORSENING
 from ..facts.thresholds import PGIC_IMPROVED_AT_MOST, PGIC_WORSE_AT_LEAST
 from ..options import Options
+from .flags import flag
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a
 # scale of integers: each is a whole number of these units, so that "exactly 30 %" is decided in
@@ -126,13 +127,9 @@ def _judged_parameter(
     columns = {}
     for k, name in enumerate(CRITERIA, 1):
         columns[f"CRIT{k}"] = pl.lit(texts.get(name), dtype=pl.String)
-        flag = flags.get(name)
-        columns[f"CRIT{k}FL"] = pl.lit(None, dtype=pl.String) if flag is None else _yes_no(flag)
+        is_met = flags.get(name, pl.lit(None, dtype=pl.Boolean))
+        columns[f"CRIT{k}FL"] = flag(is_met)
     return rows.with_columns(**columns, rule_reason=_rule_reason(parameter))
-
-
-def _yes_no(flag: pl.Expr) -> pl.Expr:
-    return pl.when(flag).then(pl.lit("Y")).when(flag.not_()).then(pl.lit("N"))
 
 
 def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:

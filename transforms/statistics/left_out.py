@@ -231,5 +231,6 @@ def _pooled_ratio(observed: np.ndarray, exposure: np.ndarray) -> pl.DataFrame:
 
 
 def _none(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    nothing = np.full(len(x), np.nan)
+    size = len(x)
+    nothing = np.full(size, np.nan)
     return nothing, nothing

@@ -56,7 +56,8 @@ class Shown(cards.Shown):
         return rows.with_columns(series=pl.lit(of_first))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
-        is_chosen = pl.col("arm").is_in(self.arms)
+        arm = pl.col("arm")
+        is_chosen = arm.is_in(self.arms)
         of_arms = rows.filter(is_chosen)
         return of_arms.with_columns(series="arm")
 
