@@ -10,6 +10,8 @@ from tests.dashboards.rows import STAMP
 
 PLAN = [{"visit": "Week 12", "target_day": 84, "from_day": 70, "to_day": 98}]
 
+AGAIN = {"no other arm": 4, "another arm in a later enrolment": 2}
+
 
 def plans() -> list[dict]:
     shared = {
@@ -57,6 +59,7 @@ def flows() -> list[dict]:
         rows += [
             step(study, None, "assessed", None, reason="nobody told"),
             step(study, None, "enrolled", 123),
+            step(study, None, "enrolled_again", 6, 123, reasons=json.dumps(AGAIN)),
             step(study, None, "excluded", 3, 123, reasons=json.dumps({"fell ill": 3})),
             *_of_arm(study, None, 2),
         ]

@@ -29,6 +29,8 @@ def test_the_flow_has_a_box_a_step_and_an_arm(staff):
     for text in (
         "nobody told",
         "n = 3 of 123",
+        "Enrolled more than once",
+        "2 of them have another arm in a later enrolment",
         "fell ill: 3",
         '"Cold"',
         '"Control"',

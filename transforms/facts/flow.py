@@ -7,6 +7,7 @@ Here: the steps in order, with their titles, and why one can't be told. Not here
 from dataclasses import dataclass
 
 ASSESSED, ENROLLED, EXCLUDED, ALLOCATED = "assessed", "enrolled", "excluded", "allocated"
+ENROLLED_AGAIN = "enrolled_again"
 RECEIVED, NOT_RECEIVED = "received", "not_received"
 FOLLOWED, PENDING, LOST = "followed", "pending", "lost"
 ANALYSED, NOT_ANALYSED = "analysed", "not_analysed"
@@ -30,6 +31,7 @@ STEPS: dict[str, Step] = {
     for s in (
         Step(ASSESSED, "Assessed for eligibility", None, is_by_arm=False),
         Step(ENROLLED, "Enrolled", None, is_by_arm=False),
+        Step(ENROLLED_AGAIN, "Enrolled more than once", ENROLLED, is_by_arm=False),
         Step(EXCLUDED, "Enrolled, not allocated", ENROLLED, is_by_arm=False),
         Step(ALLOCATED, "Allocated", ENROLLED),
         Step(RECEIVED, "Received the intervention: a session began", ALLOCATED),
@@ -56,3 +58,5 @@ NO_SESSION = (
 )
 SOME_UNKNOWN = "not known of every arm"
 ARMS_MASKED = "the study's arms are masked"
+OTHER_ARM = "another arm in a later enrolment"
+NO_OTHER_ARM = "no other arm"

@@ -24,7 +24,7 @@ from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
-_OF_ARMS = ("ARM", "TRT01A", "REFARM", "ALLOCATN", "STRATA", "ANLSETS")
+_OF_ARMS = ("ARM", "TRT01A", "REFARM", "ALLOCATN", "STRATA", "ANLSETS", "OTHARMFL")
 SEXES = {"female": "F", "male": "M"}
 ENDS = {
     "completed": "COMPLETED",
@@ -121,11 +121,9 @@ def _named(people: pl.DataFrame) -> pl.DataFrame:
         PAINDUR="pain_duration_months",
         ALLOCATN="allocation",
         ALLOCDT="allocated_on",
-        ALLOCFL=flag(
-            pl.col("is_allocated").fill_null(False)
-            | pl.col("arm").is_not_null()
-            | pl.col("allocated_on").is_not_null()
-        ),
+        ALLOCFL=flag(rules.allocates()),
+        NENRL="enrolments",
+        OTHARMFL=flag(pl.col("has_other_arm")),
         STRATA="strata",
         ANLSETS="analysis_sets",
         SAFFL=pl.when(pl.col("is_begun").fill_null(False)).then(pl.lit("Y")).otherwise(pl.lit("N")),

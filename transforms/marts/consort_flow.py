@@ -123,7 +123,8 @@ def cells(options: Options) -> disclosure.Cells:
     """Patients at a step, those of the step before who are not, and those followed at a visit but
     not analysed.
 
-    Steps are parts of one another: where one cell of a study is hidden, so is all of its flow.
+    Steps are parts of one another: where one cell of a study is hidden, so is all of its flow; but
+    for those enrolled more than once, of whom no other step tells.
     """
     others = pl.col("n_of") - pl.col("n_patients")
     followed = pl.col("n_patients").filter(pl.col("step") == flow.FOLLOWED)
@@ -134,10 +135,15 @@ def cells(options: Options) -> disclosure.Cells:
         dimensions=["arm"],
         by=["study_id", "step", "visit"],
         min_cell=options.min_cell,
-        widened=lambda rows: rows.select(pl.col("is_suppressed").any().over("study_id"))[
-            "is_suppressed"
-        ],
+        widened=_widened,
     )
+
+
+def _widened(rows: pl.DataFrame) -> pl.Series:
+    is_hidden = pl.col("is_suppressed")
+    is_part = pl.col("step") != flow.ENROLLED_AGAIN
+    of_study = (is_hidden & is_part).any().over("study_id")
+    return rows.select(is_suppressed=is_hidden | of_study)["is_suppressed"]
 
 
 def _values(
@@ -161,6 +167,7 @@ def _steps(study: Study) -> Iterator[dict]:
     yield _row(flow.ASSESSED, why=flow.NOBODY_TOLD)
     enrolled = study.people.height
     yield _row(flow.ENROLLED, n=enrolled)
+    yield _again(study, enrolled)
     yield from _allocation(study, enrolled)
     for arm in (None, *study.arms):
         people = study.allocated
@@ -171,6 +178,14 @@ def _steps(study: Study) -> Iterator[dict]:
         for visit in study.visits:
             yield from _at_visit(study, arm, people, visit)
         yield from _analysis(study, arm, people)
+
+
+def _again(study: Study, enrolled: int) -> dict:
+    """Who has several enrolments in the study, and how many of them another arm in a later one."""
+    again = study.people.filter(pl.col("NENRL") > 1)
+    words = {"Y": flow.OTHER_ARM, "N": flow.NO_OTHER_ARM}
+    reasons = [] if study.plan["is_masked"] else [words[f] for f in again["OTHARMFL"]]
+    return _row(flow.ENROLLED_AGAIN, n=again.height, of=enrolled, reasons=reasons)
 
 
 def _allocation(study: Study, enrolled: int) -> Iterator[dict]:

@@ -56,14 +56,15 @@ def memberships(
 
     `begun`: sessions that began, with `patient_id` and local `day`. Columns: `study_id`,
     `patient_id`, `subject_id`, `clinic_id` (null = the patient's), `from_on`, `to_on`, `arm`,
-    `allocation`, `allocated_on`, `is_allocated`, `strata`, `analysis_sets`. Routine care runs from the enrolment as
-    a patient and has the arm of a patient without a study. Several enrolments in one study are one,
-    from the first to the last, with the first one's arm. A first day that is not known is that of
-    the allocation, else of the enrolment as a patient.
+    `allocation`, `allocated_on`, `is_allocated`, `strata`, `analysis_sets`, `enrolments` (how many),
+    `has_other_arm` (a later one has another). Routine care runs from the enrolment as a patient and
+    has the arm of a patient without a study. Several enrolments in one study are one, from the first
+    to the last, as that one says which allocated first, else the first one (intention to treat). A
+    first day that is not known is that of the allocation, else of the enrolment as a patient.
     """
     dated = study_enrolments.join(patients.select("patient_id", "enrolled_on"), on="patient_id")
     dated = dated.with_columns(pl.coalesce("from", "allocated_on", "enrolled_on").alias("from"))
-    by_start = dated.sort("patient_id", "study_id", "from", "enrolment_id")
+    by_start = _allocating_first(dated)
     end = pl.when(pl.col("to").is_null().any()).then(None).otherwise(pl.col("to").max())
     first = (
         "subject_id",
@@ -76,7 +77,11 @@ def memberships(
         "analysis_sets",
     )
     in_study = by_start.group_by("patient_id", "study_id", maintain_order=True).agg(
-        *(pl.col(c).first() for c in first), from_on=pl.col("from").min(), to_on=end
+        *(pl.col(c).first() for c in first),
+        from_on=pl.col("from").min(),
+        to_on=end,
+        enrolments=pl.len().cast(pl.Int64),
+        has_other_arm=pl.col("arm").drop_nulls().n_unique() > 1,
     )
     outside = outside_all(begun.select("patient_id", "day"), in_study)
     in_routine = patients.join(in_study, on="patient_id", how="anti")
@@ -99,6 +104,25 @@ def memberships(
         from_on="enrolled_on",
     )
     return pl.concat([in_study, routine], how="diagonal").sort("patient_id", "from_on", "study_id")
+
+
+def allocates() -> pl.Expr:
+    """Whether an enrolment allocated its patient: an arm, known or masked, or a day is on record."""
+    is_known = pl.col("arm").is_not_null() | pl.col("allocated_on").is_not_null()
+    return pl.col("is_allocated").fill_null(False) | is_known
+
+
+def _allocating_first(dated: pl.DataFrame) -> pl.DataFrame:
+    """Each patient's enrolments in a study, that which allocated first before all others.
+
+    Of several the day of allocation is, where it is not known, its own first day: theirs together may
+    have begun before.
+    """
+    is_one_of_several = pl.len().over("patient_id", "study_id") > 1
+    own_day = pl.when(is_one_of_several & allocates()).then("from")
+    dated = dated.with_columns(allocated_on=pl.coalesce("allocated_on", own_day))
+    day = pl.coalesce("allocated_on", "from")
+    return dated.sort("patient_id", "study_id", ~allocates(), day, "from", "enrolment_id")
 
 
 def outside_all(days: pl.DataFrame, in_study: pl.DataFrame) -> pl.DataFrame:

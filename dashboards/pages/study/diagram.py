@@ -21,10 +21,17 @@ from ... import words
 from ...components import table_of
 
 ALL = "All arms"
-_HEAD = (flow.ASSESSED, flow.ENROLLED, flow.EXCLUDED)
+_HEAD = (flow.ASSESSED, flow.ENROLLED, flow.ENROLLED_AGAIN, flow.EXCLUDED)
 _OF_ARM = (flow.ALLOCATED, flow.RECEIVED, flow.NOT_RECEIVED)
 _AT_END = (flow.ANALYSED, flow.NOT_ANALYSED)
-_ASIDE = (flow.EXCLUDED, flow.NOT_RECEIVED, flow.PENDING, flow.LOST, flow.NOT_ANALYSED)
+_ASIDE = (
+    flow.ENROLLED_AGAIN,
+    flow.EXCLUDED,
+    flow.NOT_RECEIVED,
+    flow.PENDING,
+    flow.LOST,
+    flow.NOT_ANALYSED,
+)
 
 
 def diagram(rows: pl.DataFrame) -> Component:
@@ -33,7 +40,11 @@ def diagram(rows: pl.DataFrame) -> Component:
     """
     arms = rows["arm"].drop_nulls().unique().sort().to_list()
     whole = rows.filter(pl.col("arm").is_null())
-    head = [*_of_steps(whole, _HEAD), *(_of_steps(whole, (flow.ALLOCATED,)) if arms else [])]
+    is_nobody = (pl.col("step") == flow.ENROLLED_AGAIN) & (pl.col("n_patients") == 0)
+    head = [
+        *_of_steps(whole.filter(~is_nobody.fill_null(False)), _HEAD),
+        *(_of_steps(whole, (flow.ALLOCATED,)) if arms else []),
+    ]
     columns = [_column(rows.filter(arm=arm), words.arm(arm)) for arm in arms]
     columns = columns or [_column(whole, ALL)]
     return html.Div(

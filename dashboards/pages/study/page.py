@@ -79,7 +79,9 @@ def _flow(shown: Shown) -> Component:
         return html.P(waiting(shown.reader))
     caption = f"Flow of the patients of {shown.study}"
     table = diagram.as_table(shown.flow, caption=caption)
-    return html.Div([diagram.diagram(shown.flow), table])
+    again = plan.enrolled_again(shown.flow, is_masked=shown.plan["is_masked"])
+    said = [html.P(again)] if again else []
+    return html.Div([*said, diagram.diagram(shown.flow), table])
 
 
 def _sets(shown: Shown) -> Component:

@@ -7,6 +7,7 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
+from transforms.facts import flow
 from transforms.facts.analysis_sets import SETS, set_title
 from transforms.facts.values import COMPLETERS
 from transforms.rules.studies import planned_visits
@@ -14,7 +15,9 @@ from transforms.rules.studies import planned_visits
 from ... import words
 from ...components import notice, table_of, tile, tiles
 from ..cohort import arm_charts
+from . import diagram
 
+_AS_ALLOCATED = "Each counts once, as first allocated (intention to treat)"
 _MASKED = (
     "No page, table or figure tells its arms apart until then, and none compares them. What is "
     "counted here is of all arms together."
@@ -94,6 +97,22 @@ def secondary(plan: dict, comparisons: pl.DataFrame) -> pl.DataFrame:
         parameter=plan["primary_parameter"] or "",
         population=COMPLETERS,
     )
+
+
+def enrolled_again(rows: pl.DataFrame, *, is_masked: bool) -> str | None:
+    """How many patients the study enrolled more than once, what counts of them, and how many were
+    given another arm; None where nobody was, or it is not shown. `rows`: of mart.consort_flow.
+    """
+    row = next(rows.filter(step=flow.ENROLLED_AGAIN).iter_rows(named=True), None)
+    if row is None or not row["n_patients"]:
+        return None
+    other = dict(diagram.reasons(row)).get(flow.OTHER_ARM, 0)
+    has = "has" if other == 1 else "have"
+    said = f"; {words.count(other)} of them {has} another arm in a later enrolment" if other else ""
+    if is_masked:
+        said = "; whether a later enrolment has another arm is not told while arms are masked"
+    n = words.plural(row["n_patients"], "patient")
+    return f"The study enrolled {n} more than once. {_AS_ALLOCATED}{said}."
 
 
 def sets(rows: pl.DataFrame) -> Component:

@@ -4,7 +4,7 @@ Here: their columns. Not here: sessions, adverse events, times to an event.
 """
 
 from ...facts.responses import CHANGE_CLASSES, CRITERIA
-from ..base import Column, Json
+from ..base import COUNT, Column, Json
 from .columns import (
     EVENTID,
     NEREASON,
@@ -50,6 +50,16 @@ ADSL = mart_table(
         flag("ALLOCFL", "allocated: an arm or a day of allocation is on record"),
         Column("ENRLDT", D, "enrolment: first day in the study, of routine care as a patient"),
         Column("ENRENDT", D, "last day in the study; null = open"),
+        Column(
+            "NENRL",
+            I,
+            "enrolments in the study, which count as one, as the first that allocated says; null in routine care",
+            unit=COUNT,
+        ),
+        flag(
+            "OTHARMFL",
+            "a later enrolment in the study has another arm; null in routine care, and where the study's arms are masked",
+        ),
         flag(
             "MASKFL",
             "the study's arms are masked: its masked_until is later than the data cut's day",

@@ -112,7 +112,11 @@ CONSORT_FLOW = mart_table(
             unit=COUNT,
             outside=COUNTED,
         ),
-        Column("reasons", Json, "why they left or were left out: reason to number of patients"),
+        Column(
+            "reasons",
+            Json,
+            "why they left or were left out, or what is told apart of them: reason to number of patients",
+        ),
         Column("reason", S, "why n_patients is null", outside=OPEN),
     ],
     ("study_id", "arm", "step", "visit"),
