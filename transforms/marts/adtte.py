@@ -20,15 +20,14 @@ import polars as pl
 
 from ..facts.competing_events import RETREATMENT
 from ..facts.event_groups import GROUPS
-from ..facts.headlines import PAIN_PARAMETERS
 from ..facts.sessions import DELIVERED
 from ..options import Cut, Options
-from ..rules import durability, pain
-from ..rules.care import PROCEDURES, local_care
+from ..rules.care import local_care
 from ..rules.exposure import of_patients
 from ..rules.local_time import clocks, with_cut_day
 from ..rules.retreatment import retreatment
 from ..schemas import MART_TABLES
+from .durability_times import durability_times
 from .event_times import first_events, resolutions, timed
 from .strata import of_subjects, per_subject, subject
 
@@ -166,21 +165,9 @@ def _durability(
     options: Options,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Loss of response and relapse in the first episode, to the end of its windows."""
-    first = episodes.filter(pl.col("FRSTEPFL") == "Y")
-    first = first.join(people, on="USUBJID", how="semi").select("USUBJID", "APERIOD", "WINENDT")
-    own = adqs.join(first, on=["USUBJID", "APERIOD"], nulls_equal=True)
-    own = own.filter(_is_before_end("ADT"))
-    judged = pain.headline(own, parameters=PAIN_PARAMETERS)
-    judged = judged.filter(pl.col("PARAMCD").str.starts_with("NRS") & pl.col("CHG").is_not_null())
-    procedures = care.filter(pl.col("kind").is_in(PROCEDURES)).join(first, on="USUBJID")
-    rescues = procedures.filter(_is_before_end("on")).select("USUBJID", rescued_on="on")
-    loss = durability.loss_of_response(judged, rescues=rescues, min_days=options.sustained_min_days)
-    return loss, durability.relapse(judged)
-
-
-def _is_before_end(day: str) -> pl.Expr:
-    """Whether the windows of the row's episode have not ended before the day."""
-    return (pl.col(day) <= pl.col("WINENDT")) | pl.col("WINENDT").is_null()
+    first = episodes.filter(pl.col("FRSTEPFL") == "Y").join(people, on="USUBJID", how="semi")
+    own = adqs.join(first.select("USUBJID", "APERIOD"), on=["USUBJID", "APERIOD"], nulls_equal=True)
+    return durability_times(own, care, first.select("USUBJID", "WINENDT"), options=options)
 
 
 # --- the next episode ---------------------------------------------------------------------------

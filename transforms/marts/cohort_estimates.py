@@ -70,17 +70,19 @@ def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
         for side in ("lower", "upper")
     }
     if "clusters" in frame.columns:
-        limits = _of_several_units(frame, limits, n=n)
+        limits = of_several_units(frame, limits, x="n_event", n=n)
     return frame.with_columns(
         estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
     )
 
 
-def _of_several_units(
-    frame: pl.DataFrame, limits: dict[str, pl.Expr], *, n: str
+def of_several_units(
+    frame: pl.DataFrame, limits: dict[str, pl.Expr], *, x: str, n: str
 ) -> dict[str, pl.Expr | pl.Series]:
-    """The limits, those of clusters where some patient has several units."""
-    repeating = repeated.share_limits(frame, x="n_event", n=n)
+    """The limits of a share of `x` among `n`, those of clusters where some patient has several
+    units.
+    """
+    repeating = repeated.share_limits(frame, x=x, n=n)
     has_several = pl.col("clusters") < pl.col(n)
     return {
         name: pl.when(has_several).then(repeating[name.removeprefix("ci_")]).otherwise(usual)

@@ -16,6 +16,7 @@ from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, 
 from ..facts.parameter_metrics import RULE_SOURCES
 from ..facts.parameters import PARAMETERS
 from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
+from ..facts.values import ALL, FIRST
 from ..options import Cut, Options
 from ..rules import measurement_error, pain, windows
 from ..schemas import MART_TABLES
@@ -42,13 +43,13 @@ def compute(
     options: Options,
     cut: Cut,
     over: Sequence[Combination] = STORED,
+    episode: str = FIRST,
 ) -> pl.DataFrame:
     """A row a parameter, visit and stratum with a change; columns of
     MART_TABLES["important_change"].
     """
-    due = due_of(people_of(adsl, subject_episodes, options=options), cut=cut).filter(
-        pl.col("is_due")
-    )
+    people = people_of(adsl, subject_episodes, options=options, episode=episode)
+    due = due_of(people, cut=cut).filter("is_due")
     published = published_changes(options=options)
     changes = _changes(values_of(adqs, adact), published).join(due, on=["USUBJID", "AVISIT"])
     if changes.is_empty():
@@ -66,7 +67,8 @@ def compute(
         .join(figures, on=_CELL, how="left", nulls_equal=True)
         .join(published, on="parameter")
     )
-    rows = _with_interval(rows).with_columns(
+    rows = _with_interval(rows, are_independent=episode != ALL)
+    rows = rows.with_columns(
         cells(options).suppressed(rows),
         pl.col("n_improved", "n_not_improved").fill_null(0),
         metric_id=pl.lit(METRIC),
@@ -102,13 +104,16 @@ def _changes(values: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
     return changed.join(answers, on=["USUBJID", "AVISIT"], how="left")
 
 
-def _with_interval(rows: pl.DataFrame) -> pl.DataFrame:
+def _with_interval(rows: pl.DataFrame, *, are_independent: bool) -> pl.DataFrame:
+    """The rows with the limits of the area under the curve: none where a patient may have several
+    changes, which they take for those of several patients.
+    """
     counts = (
         rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
     )
     lower, upper = anchor.area_interval(*(counts[c].to_numpy() for c in counts.columns))
     limits = pl.DataFrame({"auc_lower": lower, "auc_upper": upper}).fill_nan(None)
-    return rows.with_columns(limits)
+    return rows.with_columns(limits.select(pl.when(are_independent).then(pl.all())))
 
 
 def published_changes(*, options: Options) -> pl.DataFrame:

@@ -17,10 +17,12 @@ from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, 
 from ..facts.parameters import PARAMETERS
 from ..facts.responses import CHANGE_CLASSES
 from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
+from ..facts.values import ALL, FIRST
 from ..options import Cut, Options
 from ..rules import measurement_error, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
+from ..statistics import repeated
 from ..statistics.reliable_change import RELIABLE, standard_error_of_difference
 from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
@@ -55,17 +57,20 @@ def compute(
     options: Options,
     cut: Cut,
     over: Sequence[Combination] = STORED,
+    episode: str = FIRST,
 ) -> pl.DataFrame:
     """A row a parameter, visit and stratum with an expected patient; columns of
     MART_TABLES["reliable_change"].
     """
-    people = people_of(adsl, subject_episodes, options=options)
+    people = people_of(adsl, subject_episodes, options=options, episode=episode)
     if people.is_empty():
         return TABLE.empty()
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     errors = known_errors(options=options)
     values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(errors["parameter"].implode()))
-    rows = _counts(values, people, due, over=with_clinics(over)).join(errors, on="parameter")
+    expected = _expected(values, people, due)
+    rows = _counts(expected, due, over=with_clinics(over)).join(errors, on="parameter")
+    patients = _of_patients(expected, over=with_clinics(over)) if episode == ALL else None
     has_class = pl.col("reason").is_null()
     rows = rows.with_columns(
         pl.when(has_class).then(pl.col(_COUNTS))
@@ -74,7 +79,10 @@ def compute(
         n_recovered=pl.when(pl.col("recovered_at").is_not_null()).then("n_recovered")
     )
     for name in CHANGE_CLASSES:
-        share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
+        counted = rows.with_columns(n_event=pl.col(f"n_{name}"))
+        if patients is not None:
+            counted = _with_sums(counted, patients, name)
+        share = as_proportion(counted, "n_evaluable")
         limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
         rows = rows.with_columns(share.select(**limits))
     rows = with_clustered(rows, _CLUSTERED, by=_BY, over=over)
@@ -94,18 +102,40 @@ def cells(options: Options) -> disclosure.Cells:
     )
 
 
-def _counts(
-    values: pl.DataFrame,
-    people: pl.DataFrame,
-    due: pl.DataFrame,
-    *,
-    over: Sequence[Combination],
-) -> pl.DataFrame:
-    """A row a stratum, parameter and visit: who is due, expected, has a class, and which."""
+def _expected(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+    """A row a subject, episode, parameter and visit that is expected, with its change and class."""
     expected = expected_of(values, due, asked_of(values, people))
     seen = values.select("USUBJID", "PARAMCD", "AVISIT", "CHG", "CHGCAT1")
-    people = expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
-    people = people.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
+    expected = expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
+    return expected.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
+
+
+def _of_patients(expected: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
+    """Where all episodes count: a row a stratum, parameter, visit and patient, of the episodes with a
+    class how many (`every`), and how many in each.
+    """
+    return by_strata(
+        expected,
+        over=over,
+        by=[*_BY, "patient_id"],
+        every=pl.col("CHGCAT1").count(),
+        **{name: (pl.col("CHGCAT1") == name).sum() for name in CHANGE_CLASSES},
+    ).sort("patient_id")  # a sum's last digit depends on its order
+
+
+def _with_sums(rows: pl.DataFrame, patients: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows, in their order, with the sums over patients, who are the clusters, of one class."""
+    cell = [*STRATUM_COLUMNS, *_BY]
+    sums = patients.group_by(cell).agg(**repeated.sums("every", name))
+    return rows.join(sums, on=cell, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _counts(
+    people: pl.DataFrame, due: pl.DataFrame, *, over: Sequence[Combination]
+) -> pl.DataFrame:
+    """A row a stratum, parameter and visit: who is due, expected (`people`), has a class, and
+    which.
+    """
     missing = pl.col("CHG").is_null() & pl.col("is_on_scale")
     cells = by_strata(
         people,
@@ -119,13 +149,13 @@ def _counts(
         due.rename({"AVISIT": "visit"}),
         over=over,
         by=["visit"],
-        n_patients=pl.len(),
+        n_patients=pl.col("patient_id").n_unique(),
         n_due=pl.col("is_due").sum(),
+        n_pending=(~pl.col("is_due")).sum(),
     ).drop("strata")
     cells = cells.join(patients, on=[*STRATUM_COLUMNS, "visit"], nulls_equal=True)
     counts = [c for c in cells.columns if c.startswith("n_")]
     return cells.with_columns(pl.col(counts).cast(pl.Int64)).with_columns(
-        n_pending=pl.col("n_patients") - pl.col("n_due"),
         n_not_evaluable=pl.col("n_due") - pl.col("n_evaluable") - pl.col("n_missing"),
     )
 

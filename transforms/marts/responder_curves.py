@@ -5,7 +5,8 @@ Here: the cumulative curve of every parameter of which a percentage means someth
 single rules (cohort_outcomes).
 
 Who is due without a value has not responded, whatever the cut-off (Farrar 2006); a baseline that a
-percentage can't be judged from is left out.
+percentage can't be judged from is left out. Stored are first episodes; the latest, or all with each
+patient's as a cluster, are for somebody who asks.
 """
 
 import math
@@ -16,6 +17,7 @@ import polars as pl
 from .. import disclosure
 from ..facts.parameters import PARAMETERS
 from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
+from ..facts.values import ALL, FIRST
 from ..options import Cut, Options
 from ..rules import pain, windows
 from ..rules.care import local_care
@@ -23,7 +25,8 @@ from ..rules.intercurrent import with_first_event
 from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
-from ..statistics import rate_columns
+from ..statistics import rate_columns, repeated
+from .cohort_estimates import of_several_units
 from .stamp import stamped
 from .strata import by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
@@ -56,18 +59,26 @@ def compute(
     options: Options,
     cut: Cut,
     over: Sequence[Combination] = STORED,
+    episode: str = FIRST,
 ) -> pl.DataFrame:
     """A row a parameter, visit, stratum and cut-off; columns of MART_TABLES["responder_curves"]."""
-    people = people_of(adsl, subject_episodes, options=options)
+    people = people_of(adsl, subject_episodes, options=options, episode=episode)
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     people = with_first_event(people, local_care(care, whose))
     improved = _improved(people, adqs, cut=cut)
     if improved.is_empty():
         return TABLE.empty()
     curves = rate_columns.proportion_columns(
-        _curves(improved, over=over), x="x", n="n", name="estimate", method="wilson"
+        _curves(improved, over=over, episode=episode),
+        x="x",
+        n="n",
+        name="estimate",
+        method="wilson",
     )
-    curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})
+    limits = {"ci_lower": pl.col("estimate_lower"), "ci_upper": pl.col("estimate_upper")}
+    if episode == ALL:
+        limits = of_several_units(curves, limits, x="x", n="n")
+    curves = curves.with_columns(**limits)
     curves = curves.with_columns(parameter="PARAMCD", visit="AVISIT", metric_id=pl.lit(METRIC))
     curves = curves.with_columns(cells(options).suppressed(curves))
     return TABLE.conform(stamped(curves, cut=cut)).sort(TABLE.key, nulls_last=False)
@@ -100,9 +111,9 @@ def _improved(people: pl.DataFrame, adqs: pl.DataFrame, *, cut: Cut) -> pl.DataF
     return expected.with_columns(percent=pl.when(is_after).then(-math.inf).otherwise("percent"))
 
 
-def _curves(improved: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
+def _curves(improved: pl.DataFrame, *, over: Sequence[Combination], episode: str) -> pl.DataFrame:
     """`n`, `n_missing` and `x` of every stratum, parameter, visit and cut-off: counts from the
-    highest one down.
+    highest one down; of all episodes the sums of repeated.sums, too.
     """
     # a percentage of decimals, not of their binary neighbours
     reached = (
@@ -132,9 +143,30 @@ def _curves(improved: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFr
     )
     grid = grid.join(at, on=[*_CELL, "cutoff_pct"], how="left", nulls_equal=True)
     grid = grid.sort("cell", "cutoff_pct", descending=[False, True])
-    return grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell")).drop(
-        "cell", "here"
-    )
+    grid = grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell"))
+    grid = grid.drop("cell", "here")
+    if episode != ALL:
+        return grid
+    sums = _sums_of_patients(improved, over=over)
+    return grid.join(sums, on=[*_CELL, "cutoff_pct"], how="left", nulls_equal=True)
+
+
+def _sums_of_patients(improved: pl.DataFrame, *, over: Sequence[Combination]) -> pl.DataFrame:
+    """A row a stratum, parameter, visit and cut-off: the sums over patients, who are the clusters."""
+    patients = by_strata(
+        improved,
+        by=["PARAMCD", "AVISIT", "patient_id"],
+        over=over,
+        every=pl.len(),
+        **{str(cutoff): (pl.col("cutoff_pct") >= cutoff).sum() for cutoff in CUTOFFS},
+    ).sort("patient_id")  # a sum's last digit depends on its order
+    each = patients.unpivot(
+        [str(cutoff) for cutoff in CUTOFFS],
+        index=[*_CELL, "every"],
+        variable_name="cutoff_pct",
+        value_name="total",
+    ).with_columns(pl.col("cutoff_pct").cast(pl.Int64))
+    return each.group_by(*_CELL, "cutoff_pct").agg(**repeated.sums("every", "total"))
 
 
 def cells(options: Options) -> disclosure.Cells:

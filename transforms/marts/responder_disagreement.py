@@ -13,10 +13,12 @@ import polars as pl
 from .. import disclosure
 from ..facts.parameters import PARAMETERS
 from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
+from ..facts.values import ALL, FIRST
 from ..options import Cut, Options
 from ..rules import windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
+from ..statistics import repeated
 from .cohort_estimates import as_proportion
 from .stamp import stamped
 from .strata import by_strata
@@ -25,6 +27,7 @@ from .visit_values import due_of, people_of, values_of
 TABLE = MART_TABLES["responder_disagreement"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.subject_episodes")
 METRIC = "rule_disagreement"
+_VERDICT = ("pct30", "points", "pgic")
 _BOTH_RULES = [
     c for c, p in PARAMETERS.items() if p.has_percent_rules and p.points_option is not None
 ]
@@ -38,11 +41,12 @@ def compute(
     options: Options,
     cut: Cut,
     over: Sequence[Combination] = STORED,
+    episode: str = FIRST,
 ) -> pl.DataFrame:
     """A row a parameter, visit, stratum and verdict; columns of
     MART_TABLES["responder_disagreement"].
     """
-    people = people_of(adsl, subject_episodes, options=options)
+    people = people_of(adsl, subject_episodes, options=options, episode=episode)
     due = due_of(people, cut=cut).filter(pl.col("is_due") & (pl.col("AVISIT") != windows.BASELINE))
     verdicts = _verdicts(values_of(adqs)).join(due, on=["USUBJID", "AVISIT"])
     if verdicts.is_empty():
@@ -52,11 +56,14 @@ def compute(
     whole = by_strata(verdicts, by=by, over=over, n=pl.len().cast(pl.Int64)).drop("strata")
     parts = by_strata(
         verdicts,
-        by=[*by, "pct30", "points", "pgic"],
+        by=[*by, *_VERDICT],
         over=over,
         n_event=pl.len().cast(pl.Int64),
     )
-    rows = as_proportion(parts.join(whole, on=[*STRATUM_COLUMNS, *by], nulls_equal=True), "n")
+    parts = parts.join(whole, on=[*STRATUM_COLUMNS, *by], nulls_equal=True)
+    if episode == ALL:
+        parts = _with_sums(parts, verdicts, by=by, over=over)
+    rows = as_proportion(parts, "n")
     rows = rows.with_columns(metric_id=pl.lit(METRIC), x="n_event")
     rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
@@ -70,6 +77,27 @@ def cells(options: Options) -> disclosure.Cells:
         by=["parameter", "visit"],
         min_cell=options.min_cell,
     )
+
+
+def _with_sums(
+    parts: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    *,
+    by: Sequence[str],
+    over: Sequence[Combination],
+) -> pl.DataFrame:
+    """The rows with the sums over patients, who are the clusters: of those without the verdict,
+    too.
+    """
+    cell = [*STRATUM_COLUMNS, *by]
+    every = by_strata(verdicts, by=[*by, "patient_id"], over=over, every=pl.len())
+    of_it = by_strata(verdicts, by=[*by, *_VERDICT, "patient_id"], over=over, total=pl.len())
+    pairs = parts.select(*cell, *_VERDICT).join(every.drop("strata"), on=cell, nulls_equal=True)
+    keys = [*cell, *_VERDICT, "patient_id"]
+    pairs = pairs.join(of_it.drop("strata"), on=keys, how="left", nulls_equal=True)
+    pairs = pairs.with_columns(pl.col("total").fill_null(0)).sort("patient_id")
+    sums = pairs.group_by(*cell, *_VERDICT).agg(**repeated.sums("every", "total"))
+    return parts.join(sums, on=[*cell, *_VERDICT], nulls_equal=True)
 
 
 def _verdicts(values: pl.DataFrame) -> pl.DataFrame:

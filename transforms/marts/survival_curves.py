@@ -22,7 +22,7 @@ from ..facts.strata import STORED, STRATUM_COLUMNS, Combination
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
-from ..statistics import log_rank, survival
+from ..statistics import log_rank, repeated_survival, survival
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
 from .strata import (
@@ -63,9 +63,23 @@ def compute(
         event=pl.col("CNSR") == 0,
         **{COUNTS_ONCE: pl.col(COUNTS_ONCE) | pl.col("SRCID").is_not_null()},
     )
+    return curves_of(rows, over=over, options=options, cut=cut)
+
+
+def curves_of(
+    rows: pl.DataFrame,
+    *,
+    over: Sequence[Combination],
+    options: Options,
+    cut: Cut,
+    are_clusters: bool = False,
+) -> pl.DataFrame:
+    """The summary's rows of times: a row each with PARAMCD, AVAL, `event`, `is_randomised`, USUBJID,
+    who it is of, and the dimensions. `are_clusters`: those of one USUBJID are not independent.
+    """
     if rows.is_empty():
         return TABLE.empty()
-    curves = pl.concat(_curves(rows, combination) for combination in over)
+    curves = pl.concat(_curves(rows, c, are_clusters=are_clusters) for c in over)
     curves = curves.with_columns(
         cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase()
     )
@@ -91,11 +105,16 @@ def cells(options: Options) -> disclosure.Cells:
     )
 
 
-def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
+def _curves(
+    rows: pl.DataFrame, combination: tuple[str, ...], *, are_clusters: bool
+) -> pl.DataFrame:
     """All curves of a combination of dimensions, with medians and p-values."""
     by = ["PARAMCD", *columns_of(combination)]
     rows = once(rows, combination)
     curve = survival.kaplan_meier(rows, "AVAL", "event", by=by)
+    if are_clusters:
+        of = {"person": "USUBJID", "by": by}
+        curve = repeated_survival.with_limits(curve, rows, "AVAL", "event", **of)
     medians = survival.median(curve, by=by).rename(
         {"lower": "median_lower", "upper": "median_upper", "reason": "median_reason"}
     )
