@@ -1,4 +1,5 @@
-"""Rows of a summary's stratum: stored ones, and finer ones computed as they are asked for.
+"""Rows of a summary's stratum: stored ones, and computed as they are asked for finer ones and those
+of other treatment episodes than the first.
 
 Here: which of the two, and what a summary was computed from. Not here: counting (transforms/marts),
 what passes the gate and what is kept (reader.py), which stratum (strata.py).
@@ -13,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from ingest.lake import Lake
+from transforms.facts.values import FIRST
 from transforms.options import Cut, Options
 from transforms.schemas import MART_TABLES
 
@@ -26,14 +28,21 @@ def rows_of(
     stratum: Stratum,
     where: str = "true",
     params: Sequence[Any] = (),
+    *,
+    episode: str = FIRST,
     **narrowed: Any,
 ) -> pl.DataFrame:
     """Rows of the stratum for which `where` holds, as the reader may see them; of one that is not
-    stored none for a reader from outside. `narrowed`: what of it is computed, where it must be.
+    stored none for a reader from outside.
+
+    `episode`: of which treatment episodes, where the summary's function takes it: the first are
+    stored. `narrowed`: what of it is computed, where it must be.
     """
-    if stratum.is_stored:
+    if stratum.is_stored and episode == FIRST:
         condition, values = stratum.condition(after=len(params))
         return reader.mart(mart, f"{where} AND {condition}", [*params, *values])
+    if episode != FIRST:
+        narrowed = {**narrowed, "episode": episode}
 
     def compute(lake: Lake, cursor: dict) -> pl.DataFrame:
         options = reader.settings.options
@@ -54,14 +63,15 @@ def is_seen(reader: Reader, stratum: Stratum) -> bool:
 def _computed(
     lake: Lake, name: str, stratum: Stratum, *, cursor: dict, options: Options, **narrowed: Any
 ) -> pl.DataFrame:
-    from transforms.marts import MARTS, read_of  # statistics, which stored rows need none of
-    from transforms.marts.asked import rows_of_stratum
+    from transforms.marts import read_of  # statistics, which stored rows need none of
+    from transforms.marts.asked import made_by, rows_of_stratum
 
-    mart, then = MARTS[name], f"AT (VERSION => {cursor['read_at']})"
+    inputs, summary = made_by(name, episode=narrowed.get("episode", FIRST))
+    then = f"AT (VERSION => {cursor['read_at']})"
     tables = {}
-    for full_name in mart.inputs:
+    for full_name in inputs:
         statement = f"SELECT {read_of(full_name)} FROM {full_name} {then}"
         tables[full_name.split(".")[1]] = lake.sql(statement)
     cut = Cut(lake_snapshot=cursor["raw_snapshot"], data_cutoff=cursor["data_cutoff"])
     given = {**tables, "options": options, "cut": cut, **narrowed}
-    return rows_of_stratum(mart.compute, stratum.combination, dict(stratum.values), **given)
+    return rows_of_stratum(summary, stratum.combination, dict(stratum.values), **given)

@@ -12,6 +12,10 @@ NOT_RELEASED = (
     "Readers from outside see what is released: one filter at most beside study and arm. "
     "Clear the other filters."
 )
+FIRST_IS_RELEASED = (
+    "Readers from outside see each patient's first treatment episode, with the usual strategy for "
+    "what happens in between."
+)
 
 
 @dataclass(frozen=True)

@@ -14,23 +14,35 @@ import polars as pl
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from transforms.facts.values import FIRST, MISSING_AS_NONRESPONDER
+from transforms.facts.values import ALL, FIRST, MISSING_AS_NONRESPONDER
 from transforms.schemas import MART_TABLES
 
 from .. import ids
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs
 from ..filters import Chosen, chosen, settled
-from ..finer import is_seen
 from ..parameters import is_of
 from ..reader import Reader
-from ..strata import NOT_RELEASED
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
 from .controls import FILTERS, Control, Fill, is_offered
 from .restated import notes
-from .series import of_episodes, why_none
+from .series import of_episodes, why_none, why_not_seen
 
-OF_CHOSEN_EPISODES = "cohort_outcomes"  # the one summary that has other episodes than the first
+OUTCOMES = "cohort_outcomes"
+# Summaries whose figures are of the treatment episodes that are chosen; all others' of the first
+OF_CHOSEN_EPISODES = frozenset(
+    {
+        OUTCOMES,
+        "reliable_change",
+        "important_change",
+        "responder_curves",
+        "responder_disagreement",
+    }
+)
+_OF_ALL = (
+    "Counts are of treatment episodes, of which a patient may have several; limits, where there are "
+    "any, are over patients."
+)
 # Summaries whose rows are of a study
 _OF_A_STUDY = frozenset(name for name, table in MART_TABLES.items() if "study_id" in table.names)
 
@@ -57,10 +69,8 @@ class Shown:
 
     @cached_property
     def not_released(self) -> str | None:
-        """Why a reader from outside sees nothing of the selection, where it is a finer one than
-        those that are released.
-        """
-        return None if is_seen(self.reader, self.choice.stratum()) else NOT_RELEASED
+        """As `why_not_seen`."""
+        return why_not_seen(self.reader, self.choice)
 
     def selection_of(self, card: "Card") -> str:
         """The selection as this card shows it: some marts are of all studies together, most are of
@@ -130,18 +140,20 @@ class Shown:
 class Card(Chart):
     """A chart of a page: `draw(shown, of)` fills it; `mart` is the summary whose age it says.
     `is_of_episodes`: its figures are of treatment episodes; care and sessions are not.
+    `is_of_chosen`: they are of the chosen ones though the mart's others are not.
     """
 
     draw: Callable[[Any, Look], Drawn]
-    mart: str = OF_CHOSEN_EPISODES
+    mart: str = OUTCOMES
     is_of_episodes: bool = True
+    is_of_chosen: bool = False
 
     @property
     def counted_episode(self) -> str | None:
         """Of which episodes it is whichever are chosen: empty = of none, None = of the chosen."""
         if not self.is_of_episodes:
             return ""
-        return None if self.mart == OF_CHOSEN_EPISODES else FIRST
+        return None if self.is_of_chosen or self.mart in OF_CHOSEN_EPISODES else FIRST
 
     def drawn(self, shown: Shown, of: Look) -> Drawn:
         """What fills the card, with its age."""
@@ -150,10 +162,14 @@ class Card(Chart):
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
         selection = drawn.selection or shown.selection_of(self)
-        told = notes(shown.reader, self.mart, drawn.metrics, shown.choice)
+        told = (*self._of_all(shown), *notes(shown.reader, self.mart, drawn.metrics, shown.choice))
         return replace(
             drawn, selection=selection, computed_at=computed_at, notes=(*drawn.notes, *told)
         )
+
+    def _of_all(self, shown: Shown) -> tuple[str, ...]:
+        is_of_all = self.counted_episode is None and shown.choice.episode == ALL
+        return (_OF_ALL,) if is_of_all else ()
 
 
 def listing(

@@ -75,14 +75,15 @@ FILTERS = (
 
 # Which treatment episodes outcomes are of, and what an event in between does: a reader from outside
 # sees the first under the default strategy alone
+WHICH_EPISODE = Control(
+    name=ids.EPISODE,
+    label="Treatment episode",
+    placeholder="first of each patient",
+    width=190,
+    fixed=EPISODES,
+)
 OF_EPISODES = (
-    Control(
-        name=ids.EPISODE,
-        label="Treatment episode",
-        placeholder="first of each patient",
-        width=190,
-        fixed=EPISODES,
-    ),
+    WHICH_EPISODE,
     Control(
         name=ids.STRATEGY,
         label="Opioid, injection, surgery, rescue",

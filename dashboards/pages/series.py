@@ -13,7 +13,7 @@ from ..filters import Chosen
 from ..finer import is_seen, rows_of
 from ..gate import SUPPRESSED
 from ..reader import Reader
-from ..strata import NOT_RELEASED
+from ..strata import FIRST_IS_RELEASED, NOT_RELEASED
 from .base import clinic_names, waiting
 
 
@@ -27,21 +27,36 @@ def of_episodes(reader: Reader, mart: str, choice: Chosen, *extra: str) -> pl.Da
 
 
 def in_series(
-    reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str
+    reader: Reader,
+    mart: str,
+    choice: Chosen,
+    *,
+    meets: pl.Expr,
+    known: str,
+    episode: str = FIRST,
 ) -> pl.DataFrame:
-    """Rows that meet the condition, of first episodes, with `series`: by arm where two or more arms have a `known`
-    value, else of the selection.
+    """Rows that meet the condition, of the treatment episodes, with `series`: by arm where two or
+    more arms have a `known` value, else of the selection.
     """
     if "arm" not in choice.asked:
-        split = rows_of(reader, mart, choice.stratum("arm"))
+        split = rows_of(reader, mart, choice.stratum("arm"), episode=episode)
         split = split.filter(meets & (pl.col("arm") != NONE))
         if split.filter(pl.col(known).is_not_null())["arm"].n_unique() > 1:
             return split.with_columns(series="arm")
     return (
-        rows_of(reader, mart, choice.stratum())
+        rows_of(reader, mart, choice.stratum(), episode=episode)
         .filter(meets)
-        .with_columns(series=pl.lit(choice.in_words(clinic_names(reader), episode=FIRST)))
+        .with_columns(series=pl.lit(choice.in_words(clinic_names(reader), episode=episode)))
     )
+
+
+def why_not_seen(reader: Reader, choice: Chosen, *split_by: str) -> str | None:
+    """Why a reader from outside sees nothing of the selection, where it is another one than those
+    that are released.
+    """
+    if not is_seen(reader, choice.stratum(*split_by)):
+        return NOT_RELEASED
+    return FIRST_IS_RELEASED if reader.is_outside and choice.is_of_others else None
 
 
 def why_none(
@@ -52,8 +67,8 @@ def why_none(
         return f"{what}: {SUPPRESSED}"
     if rows.height and "reason" in rows.columns and rows["reason"].null_count() < rows.height:
         return f"{what}: {rows['reason'].drop_nulls()[0]}."
-    if not is_seen(reader, choice.stratum(*split_by)):
-        return f"{what}: {NOT_RELEASED}"
+    if why := why_not_seen(reader, choice, *split_by):
+        return f"{what}: {why}"
     if not choice.dimensions and reader.newest(("mart",)) < 0:
         return waiting(reader)
     return f"{what}: nobody in this selection yet."

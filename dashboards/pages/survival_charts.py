@@ -3,12 +3,12 @@
 Here: a card of any page, which rows, what fills it. Not here: the figure (figures/survival.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from transforms.facts.catalogue import METRICS
-from transforms.facts.values import FIRST
+from transforms.facts.values import ALL, FIRST
 from transforms.options import Options
 
 from .. import words
@@ -19,6 +19,10 @@ from ..theme import Look
 from .cards import Card, Shown
 from .series import in_series
 
+_NO_LIMITS = (
+    "A patient's episodes are not independent. The limits are over patients (jackknife); where "
+    "nobody had the event yet, or everybody had it, none are given if anybody has several."
+)
 _FEW_LEFT = 0.1  # a curve is shown until so many of all are still followed, where it is long
 
 
@@ -107,19 +111,22 @@ def survival_card(
     what: str,
     height: int = 480,
     everybody: str | None = None,
+    is_of_chosen: bool = False,
 ) -> Card:
     """The curves of a parameter, by arm where there are arms; where not, those of `everybody`, if
-    that is another.
+    that is another. `is_of_chosen`: of the treatment episodes chosen, else of first ones.
     """
 
     def draw(shown: Shown, of: Look) -> Drawn:
         drawn = parameter
+        episode = shown.choice.episode if is_of_chosen else FIRST
         rows = in_series(
             shown.reader,
             "survival_curves",
             shown.choice,
             meets=pl.col("parameter") == parameter,
             known="survival",
+            episode=episode,
         )
         if everybody and rows["series"].n_unique() < 2:
             whole = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
@@ -134,19 +141,28 @@ def survival_card(
             height=height,
             none=shown.none(rows, what),
             options=shown.reader.settings.options,
+            is_of_all=episode == ALL,
         )
-        return shown.by_arm(chart, episode=FIRST) if rows["series"].n_unique() > 1 else chart
+        return shown.by_arm(chart, episode=episode) if rows["series"].n_unique() > 1 else chart
 
-    return Card(id, title, height, draw=draw, mart="survival_curves")
+    return Card(id, title, height, draw=draw, mart="survival_curves", is_of_chosen=is_of_chosen)
 
 
 def survival_chart(
-    rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str, options: Options
+    rows: pl.DataFrame,
+    parameter: str,
+    *,
+    of: Look,
+    height: int,
+    none: str,
+    options: Options,
+    is_of_all: bool = False,
 ) -> Drawn:
     """`rows`: of the parameter, with `series`; `none`: why there is nothing, where there is
-    nothing.
+    nothing. `is_of_all`: of all treatment episodes of each patient.
     """
     clock = CLOCKS[parameter]
+    clock = replace(clock, things="treatment episodes") if is_of_all else clock
     drawn = rows.filter(pl.col("survival").is_not_null() & pl.col("at_risk").is_not_null())
     if drawn.is_empty():
         return nothing(none, of=of)
@@ -161,6 +177,7 @@ def survival_chart(
         notes=(
             *_no_event(drawn, clock),
             *_beyond(drawn, until),
+            *([_NO_LIMITS] if is_of_all else []),
             f"Event and censoring: {_rule(metric, options)}.",
         ),
         metrics=(metric,),

@@ -167,7 +167,7 @@ def test_a_card_names_the_episodes_that_it_counts(staff):
     query, care = "?episode=latest", care_page.CARE
     cards = {
         ids.TRAJECTORY: cohort.COHORT,
-        ids.RELIABLE_CHANGE: cohort.COHORT,
+        ids.DIFFERENCES: cohort.COHORT,
         ids.SURGERY: care,
         ids.PROCEDURES: care,
     }
@@ -176,7 +176,7 @@ def test_a_card_names_the_episodes_that_it_counts(staff):
         for card, of in cards.items()
     }
     assert "latest treatment episode" in told[ids.TRAJECTORY]
-    for card in (ids.RELIABLE_CHANGE, ids.SURGERY):
+    for card in (ids.DIFFERENCES, ids.SURGERY):
         assert "first treatment episode" in told[card]
         sentence = caption(view(staff, cards[card].path, query), cards[card].cards, card)
         assert "latest treatment episode" not in told[card] + sentence

@@ -1,16 +1,27 @@
 """A stratum of a summary that somebody asks for, stored or not: by the function that makes the
 summary.
 
-Here: picking its rows. Not here: counting (each summary), which combinations are stored
+Here: picking its rows, which function makes them. Not here: counting (each summary), which combinations are stored
 (facts/strata.py), asking (orchestration/outcomes.py, dashboards/finer.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from ..facts.strata import Combination
+from ..facts.values import FIRST
+from . import MARTS, episode_curves
+
+
+def made_by(name: str, *, episode: str) -> tuple[Sequence[str], Callable[..., pl.DataFrame]]:
+    """The full names of what a summary's rows of these treatment episodes are computed from, and the
+    function: of times to an event other episodes than the first have a function of their own.
+    """
+    if name == "survival_curves" and episode != FIRST:
+        return episode_curves.INPUTS, episode_curves.compute
+    return MARTS[name].inputs, MARTS[name].compute
 
 
 def rows_of_stratum(

@@ -52,10 +52,10 @@ def _responders(shown: Shown, of: Look) -> Drawn:
     )
 
 
-def _of_arms(shown: Shown, drawn: Drawn, *, episode: str | None = None) -> Drawn:
+def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
     if not shown.arms:
         return drawn
-    return shown.by_arm(drawn, episode=episode)
+    return shown.by_arm(drawn)
 
 
 def important_change(reader: Reader, code: str) -> float | None:
@@ -70,7 +70,7 @@ def important_change(reader: Reader, code: str) -> float | None:
 def _reliable(shown: Shown, of: Look) -> Drawn:
     rows = shown.of_change("reliable_change", is_by_arm=True)
     drawn = change_charts.reliable(rows, shown.code, shown.visit, of=of)
-    return _of_arms(shown, drawn, episode=FIRST)
+    return _of_arms(shown, drawn)
 
 
 def _important(shown: Shown, of: Look) -> Drawn:

@@ -5,7 +5,7 @@ Here: `Shown`. Not here: the cards that are drawn of it (page.py).
 
 import polars as pl
 
-from transforms.facts.values import FIRST, ROUTINE
+from transforms.facts.values import ROUTINE
 
 from ... import ids
 from ...filters import Chosen
@@ -44,16 +44,16 @@ class Shown(cards.Shown):
             )
 
     def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
-        """The mart's rows of the parameter, of first episodes, with `series`; `is_by_arm`: an arm
+        """The mart's rows of the parameter, of the episodes chosen, with `series`; `is_by_arm`: an arm
         each, where there are arms.
         """
         is_split = is_by_arm and bool(self.arms)
         stratum = self.choice.stratum(*(["arm"] if is_split else []))
-        rows = rows_of(self.reader, mart, stratum, "parameter = $1", [self.code])
+        is_it, episode = ("parameter = $1", [self.code]), self.choice.episode
+        rows = rows_of(self.reader, mart, stratum, *is_it, episode=episode)
         if is_split:
             return self._by_arm(rows)
-        of_first = self.choice.in_words(self.clinics, episode=FIRST)
-        return rows.with_columns(series=pl.lit(of_first))
+        return rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
         arm = pl.col("arm")

@@ -21,7 +21,7 @@ from ...reader import Reader
 from ...theme import Look
 from .. import cards
 from ..cards import Card, CardPage
-from ..controls import FILTERS, Control, Fill
+from ..controls import FILTERS, WHICH_EPISODE, Control, Fill
 from ..series import in_series
 from ..survival_charts import median_limits, survival_card
 from . import charts, coming_back, course_charts
@@ -35,7 +35,7 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        curves = rows_of(reader, "responder_curves", choice.stratum())
+        curves = rows_of(reader, "responder_curves", choice.stratum(), episode=choice.episode)
         self.codes = charts.parameters(curves)
         self.code = self.asked(ids.CURVE_OF, self.codes)
         mine = curves.filter(pl.col("parameter") == (self.code or ""))
@@ -51,18 +51,25 @@ class Shown(cards.Shown):
 
 def _cumulative(shown: Shown, of: Look) -> Drawn:
     rows = in_series(
-        shown.reader, "responder_curves", shown.choice, meets=shown.is_it, known="estimate"
+        shown.reader,
+        "responder_curves",
+        shown.choice,
+        meets=shown.is_it,
+        known="estimate",
+        episode=shown.choice.episode,
     )
     none = shown.none(rows, "Responders by cut-off")
     if not shown.visit:
         return nothing(none, of=of)
-    return charts.cumulative(rows, shown.code, shown.visit, of=of, none=none)
+    drawn = charts.cumulative(rows, shown.code, shown.visit, of=of, none=none)
+    return shown.by_arm(drawn) if rows["series"].n_unique() > 1 else drawn
 
 
 def _disagreement(shown: Shown, of: Look) -> Drawn:
-    rows = rows_of(shown.reader, "responder_disagreement", shown.choice.stratum()).filter(
-        shown.is_it
-    )
+    choice = shown.choice
+    rows = rows_of(
+        shown.reader, "responder_disagreement", choice.stratum(), episode=choice.episode
+    ).filter(shown.is_it)
     none = shown.none(
         rows,
         f"Rules side by side for {shown.code}" if shown.code else "Rules side by side",
@@ -107,18 +114,20 @@ def _tiles(shown: Shown):
         words.NOTHING if r["estimate"] is None else held,
         detail,
     )
-    curves = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
+    choice = shown.choice
+    curves = rows_of(shown.reader, "survival_curves", choice.stratum(), episode=choice.episode)
     none = shown.not_released or "none in this selection, or too few to be shown"
-    return tiles([response, *(_clock_tile(curves, name, none=none) for name in _CLOCKS)])
+    clocks = (_clock_tile(curves, name, whose=whose, none=none) for name in _CLOCKS)
+    return tiles([response, *clocks])
 
 
-def _clock_tile(curves: pl.DataFrame, parameter: str, *, none: str):
+def _clock_tile(curves: pl.DataFrame, parameter: str, *, whose: str, none: str):
     rows = curves.filter((pl.col("parameter") == parameter) & pl.col("at_risk").is_not_null())
     title = words.metric_title(parameter.lower())
     if rows.is_empty():
         return tile(title, words.NOTHING, none)
     first, events, n = rows.row(0, named=True), int(rows["events"].sum()), rows["at_risk"].max()
-    counts = f"{words.plural(events, 'event')} among {words.count(n)} patients"
+    counts = f"{words.plural(events, 'event')} among {words.count(n)}, of the {whose}"
     if first["median"] is None:
         return tile(title, "no median", f"{first['reason'] or 'not reached'}; {counts}")
     return tile(
@@ -133,11 +142,12 @@ DURABILITY = CardPage(
     name="Durability",
     heading="Does relief last?",
     lead="How long a response is held once it is confirmed, who comes back, and how many reach it by any rule. Patients who were not "
-    "followed long enough count for as long as they were. All is of each patient's first treatment episode, but for the second "
-    "course beside it.",
+    "followed long enough count for as long as they were. All is of each patient's first treatment episode unless another is "
+    "chosen; what comes first is counted from the first, and a second course stands beside it.",
     shown=Shown,
     bar=(
         *FILTERS,
+        WHICH_EPISODE,
         Control(
             name=ids.CURVE_OF,
             label="Outcome of the lower charts",
@@ -161,12 +171,14 @@ DURABILITY = CardPage(
             "How long does a response last?",
             parameter="TTLOSS",
             what="Time to loss of response",
+            is_of_chosen=True,
         ),
         survival_card(
             ids.RELAPSE,
             "How long does a patient stay free of pain?",
             parameter="TTRELAPS",
             what="Time to relapse",
+            is_of_chosen=True,
         ),
         Card(
             ids.COMING_BACK,

@@ -222,18 +222,38 @@ TREATMENT = CardPage(
         ),
     ),
     cards=(
-        Card(ids.CLEARANCE, "Was everybody cleared first?", 300, draw=_clearance),
-        Card(ids.COURSE_DELIVERED, "Was the course delivered?", 300, draw=_course),
+        Card(
+            ids.CLEARANCE,
+            "Was everybody cleared first?",
+            300,
+            draw=_clearance,
+            is_of_episodes=False,
+        ),
+        Card(
+            ids.COURSE_DELIVERED,
+            "Was the course delivered?",
+            300,
+            draw=_course,
+            is_of_episodes=False,
+        ),
         Card(
             ids.WITHIN_LIMITS,
             "Did temperature and exposure stay within the protocol?",
             420,
             draw=_limits,
+            is_of_episodes=False,
         ),
         Card(
             ids.DOSE, "Does it go with how often they come?", 420, draw=_dose, mart="dose_response"
         ),
-        Card(ids.CLINIC_TREATMENT, "Clinic by clinic", 380, draw=_by_clinic, least_width=900),
+        Card(
+            ids.CLINIC_TREATMENT,
+            "Clinic by clinic",
+            380,
+            draw=_by_clinic,
+            least_width=900,
+            is_of_episodes=False,
+        ),
     ),
     beside=(
         Fill(ids.TREATMENT_TILES, _tiles),
