@@ -132,7 +132,7 @@ def survival_card(
             whole = rows_of(shown.reader, "survival_curves", shown.choice.stratum())
             drawn = everybody
             rows = whole.filter(pl.col("parameter") == everybody).with_columns(
-                series=pl.lit(shown.selection)
+                series=pl.lit(shown.choice.in_words(shown.clinics, episode=FIRST))
             )
         chart = survival_chart(
             rows,
