@@ -106,7 +106,7 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "mart.subject_episodes": ((_ADAM, "TRTEDT"),),
     "mart.adsl": ((_ADAM, "SUBJID TRT01A TRTEDT TRTEDTM"),),
     "mart.adqs": ((_ADAM, "PCHG RCREASON DTYPE NANSWERD NITEMS DAY1BASIS"), (_VERSION, "METRICV")),
-    "mart.adtte": ((_ADAM, "PARAM"),),
+    "mart.adtte": ((_ADAM, "PARAM CNSDTDSC"),),
     "mart.adact": ((_ADAM, "AVISITN PCHG DEVICEID WEARHRS CHGMDCFL"), (_VERSION, "METRICV")),
     "mart.adex": ((_ADAM, "PROTOCOL DEVICEID SETPNTC SKINPREC SKINPSTC HRSPREV CUMSESS CUMDURS"),),
     "mart.adae": (
