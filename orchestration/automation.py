@@ -1,5 +1,5 @@
-"""When the marts are brought up to date: on new data, and by the hour whatever happened; and when
-the lake is tidied.
+"""When the marts are brought up to date: on new data, and by the hour whatever happened; when the
+lake is tidied, and when what is kept is held against a full computation.
 
 Here: the jobs, the sensor, the schedules. Not here: the assets, a job run in this process
 (materializing.py). `eager` conditions lose triggers under a fast stream (dagster issue 33587), so a
@@ -87,6 +87,35 @@ def hourly_upkeep(context: dg.ScheduleEvaluationContext):
     """Every hour: a trickle of events makes two commits a second, and each leaves something to
     tidy.
     """
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+@dg.op(required_resource_keys={"lake"})
+def comparison(context: dg.OpExecutionContext):
+    """Never beside a materialisation, as upkeep; what differs is told by its alert."""
+    from .comparing import compare, sentences  # every mart's libraries
+
+    lake = context.resources.lake
+    if lake.table(DATA_CUT.full_name).is_empty():
+        context.log.info("nothing was computed yet")
+        return
+    for sentence in sentences(compare(lake)):
+        context.log.info(sentence)
+
+
+@dg.job(
+    description="Holds core and mart, as they are kept, against a full computation.",
+    executor_def=dg.in_process_executor,
+)
+def comparison_job():
+    comparison()
+
+
+@dg.schedule(
+    job=comparison_job, cron_schedule="17 2 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+def nightly_comparison(context: dg.ScheduleEvaluationContext):
+    """Every night: it computes all, and a run waits for it."""
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
 

@@ -4,20 +4,11 @@ Here: the tables in the order of their inputs, one run. Not here: which lake, wh
 """
 
 from collections.abc import Collection
-from graphlib import TopologicalSorter
 
 from ingest.lake import LakeOfARun
-from orchestration.assets import core, mart
-from orchestration.assets.build import Followed
+from orchestration.assets.order import in_order
 from orchestration.cut import DATA_CUT, take_cut
 from orchestration.one_run import Run
-
-
-def in_order() -> list[Followed]:
-    """Every table of core and mart that follows others, each after those."""
-    tables = {one.table.full_name: one for one in (*core.followed(), *mart.followed())}
-    order = TopologicalSorter({name: set(one.inputs) for name, one in tables.items()})
-    return [tables[name] for name in order.static_order() if name in tables]
 
 
 def needed_for(*names: str) -> set[str]:

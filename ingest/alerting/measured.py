@@ -1,5 +1,5 @@
 """What the watcher measures of the system: who spoke when, the disk, clocks, checks, how old the
-figures are.
+figures are, how they stand against a full computation.
 
 Here: queries and the disk. Not here: what calls for an alert (transforms/alerting/system.py).
 """
@@ -71,6 +71,7 @@ def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
             system.of_marts(**_freshness(lake), now=now),
             system.of_tables(lake.sql(_BEHIND), checks=checks, now=now),
             system.of_restatements(restated_since_release(lake), now=now),
+            system.of_comparisons(lake.table("app.comparisons"), now=now),
         ]
     )
 

@@ -114,7 +114,7 @@ def difference(
     sees both.
 
     A row that says the same, but for its stamps, stays as it is. Floats that differ in nothing
-    but the sign of zero say the same.
+    but the sign of zero say the same. Rows that the table holds twice are seen without `keys`.
     """
     said = [c.name for c in table.columns if not c.is_stamp]
     same = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM new."{c}"' for c in said)
@@ -127,7 +127,33 @@ def difference(
     new = query(f"SELECT new.* FROM _rows AS new ANTI JOIN {now} ON {same}", **frames)
     key = ", ".join(f'now."{c}"' for c in table.key)
     gone = query(f"SELECT {key} FROM {now} ANTI JOIN _rows AS new ON {same}", **frames)
-    return Difference(new, gone)
+    differs = Difference(new, gone)
+    if keys is not None:
+        return differs
+    stored = query(f"SELECT count(*) AS n FROM {quoted(table.full_name)}")["n"][0]
+    if stored - gone.height == frame.height - new.height:
+        return differs
+    return _with_doubles(differs, query=query, table=table, frame=frames["_rows"])
+
+
+def _with_doubles(
+    differs: Difference,
+    *,
+    query: Callable[..., pl.DataFrame],
+    table: Table,
+    frame: pl.DataFrame,
+) -> Difference:
+    """Beside what differs the rows of keys that the table holds more than once, though each of them
+    says the same.
+    """
+    key = list(table.key)
+    columns = ", ".join(f'"{c}"' for c in key)
+    double = query(
+        f"SELECT {columns} FROM {quoted(table.full_name)} GROUP BY ALL HAVING count(*) > 1"
+    )
+    once = frame.join(double, on=key, how="semi", nulls_equal=True)
+    new = differs.new.join(double, on=key, how="anti", nulls_equal=True)
+    return Difference(pl.concat([new, once]), pl.concat([differs.gone, double]).unique())
 
 
 def is_lacking(cursor, tables: Iterable[Table], views: Iterable[View]) -> bool:

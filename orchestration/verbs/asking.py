@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from transforms.counting import counted
-from transforms.errors import FloeError
+from transforms.errors import FloeError, UsageError
 
 from ..telling import tell
 from .shared import Format, Json, say, site_settings
@@ -28,13 +28,27 @@ def materialize(
             "--release", help="Then release to readers from outside the clinic, due or not."
         ),
     ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Only hold what is stored against a full computation; change nothing."
+        ),
+    ] = False,
 ) -> None:
     """Brings core and mart up to date with raw, through Dagster."""
-    from ..materializing import materialize_now, release_now
     from ..processes import FIGURES_NICE, give_way
 
+    if compare and (full or release):
+        raise UsageError("found --compare beside --full or --release, expected it alone")
     give_way(FIGURES_NICE)
     settings = site_settings()
+    if compare:
+        from ..comparing import compare_now
+
+        compare_now(settings, say=tell)
+        return
+    from ..materializing import materialize_now, release_now
+
     materialize_now(settings, full=full, say=say)
     if release:
         release_now(settings, say=say)

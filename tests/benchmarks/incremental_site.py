@@ -21,9 +21,9 @@ from ingest.landing import land, prepare
 from ingest.partition import Batch
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
+from orchestration.assets.order import in_order
 from orchestration.cut import DATA_CUT, take_cut
 from orchestration.one_run import Run
-from tests.followed import in_order
 
 from .results import median
 

@@ -338,6 +338,7 @@ def test_operations_tells_what_is_behind(staff):
     assert '"10"' in said
     assert "key_is_unique" in said
     assert "no Kafka answers at 127.0.0.1:1" in said
+    assert "Never compared: whether what is kept is what a full computation makes" in said
     line, notice = shell.freshness(staff)
     assert line == "Data to 20 Nov 2026, 12:00 UTC"
     assert "10 records have landed since" in notice.children

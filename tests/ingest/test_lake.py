@@ -571,3 +571,18 @@ def _as_before(execute) -> None:
     execute("ALTER TABLE mart.metric_versions RENAME TO restatements")
     execute("INSERT INTO mart.restatements (metric_id, version) VALUES ('nrs7d_change', '3')")
     execute("INSERT INTO app.lake_formats VALUES (3, 'another', now() + INTERVAL 1 SECOND)")
+
+
+def test_what_differs_is_put_whatever_the_table_holds(lake):
+    """A row that is another, one too few, one too many, and one that is there twice and says the same:
+    after it is put the table holds each row once.
+    """
+    stored = things((1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "d"))
+    wanted = things((1, "a"), (2, "B"), (3, "c"), (5, "e"))
+    lake.write(lambda writer: writer.replace(THING, stored))
+    differs = lake.difference(THING, wanted)
+    assert sorted(differs.gone["id"]) == [2, 3, 4]
+    assert differs.rows == 4
+    lake.write(lambda writer: writer.put(THING, differs))
+    assert lake.table(THING.full_name).sort("id").equals(wanted)
+    assert lake.difference(THING, wanted).rows == 0

@@ -212,6 +212,15 @@ _OF_THE_SYSTEM = (
         told="data_steward",
         clears="the next release shows them as they are",
     ),
+    AlertRule(
+        id="comparison_differs",
+        title="figures that are not as a full computation has them",
+        when="the last comparison of a table of core or mart with a full computation of it (each night, or floe materialize "
+        "--compare) found rows that differ, which no run may leave; one alert a table",
+        tier="today",
+        told="operator",
+        clears="a comparison finds the table equal",
+    ),
 )
 
 # What an alert of another program on the alerts' topic counts as: its own words stay on the site.

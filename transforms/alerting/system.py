@@ -1,5 +1,5 @@
 """The system itself as a cause of alerts: silence, disk, clocks, checks, figures that are not up to
-date.
+date or not as a full computation has them.
 
 Here: what was measured -> causes; time is given. Not here: measuring (ingest/alerting/measured.py).
 """
@@ -30,6 +30,7 @@ KINDS = (
     "marts",
     "tables",
     "release",
+    "comparison",
 )
 WINDOW_DAYS, MIN_DAYS = 28, 10
 _GB = 10**9
@@ -191,6 +192,21 @@ def of_restatements(restated: dict | None, *, now: datetime) -> pl.DataFrame:
         occurred_at=pl.col("last_at"),
         tier=pl.lit("noted" if set(reasons) <= {"late"} else "today"),
         finding=pl.format("{} figures: {}", "figures", pl.lit(told)),
+    )
+
+
+def of_comparisons(comparisons: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a table that differed from a full computation when it was last held against one, without
+    the key of a row; `comparisons`: app.comparisons.
+    """
+    return _of_system(
+        "comparison_differs",
+        comparisons.filter(pl.col("rows_differing") > 0),
+        subject_kind="comparison",
+        subject_id=pl.col("table_name"),
+        now=now,
+        occurred_at=pl.col("compared_at"),
+        finding=pl.format("rows that differ: {}, of {}", "rows_differing", "rows"),
     )
 
 

@@ -173,6 +173,38 @@ FILE_CHECKSUMS = Table(
     ("path",),
 )
 
-_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES, CURSORS, FILE_CHECKSUMS)
+COMPARISONS = Table(
+    "app",
+    "comparisons",
+    "One row a table of core or mart that follows the change: how it stood against a full computation when it was last held against one (floe materialize --compare).",
+    (
+        Column("table_name", pl.String, "schema and name", required=True),
+        Column("compared_at", TIMESTAMP, "when it last was; null = never"),
+        Column("rows", pl.Int64, "rows of the full computation", unit=COUNT),
+        Column(
+            "rows_differing",
+            pl.Int64,
+            "rows, by key, that one of the two lacks or has otherwise; floats within 1e-9 are the same",
+            unit=COUNT,
+        ),
+        Column("example", Json, "key of one of those rows; null = none differs"),
+        Column(
+            "skipped_because",
+            pl.String,
+            "why the newest comparison left the table out; null = it did not",
+        ),
+    ),
+    ("table_name",),
+)
+
+_OWN = (
+    RELEASES,
+    RELEASED_CELLS,
+    LAKE_FORMATS,
+    OUTDATED_TABLES,
+    CURSORS,
+    FILE_CHECKSUMS,
+    COMPARISONS,
+)
 
 APP_TABLES: dict[str, Table] = {t.name: t for t in (*_OWN, *RELEASED.values())}

@@ -32,6 +32,7 @@ from ...theme import Look, look
 from ..base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
 from ..restated import restated_table
 from . import outside as operations_outside
+from .compared import compared
 from .facts import Stream, failing_checks, stream_facts, waiting_records, workers
 from .parts import parts_table
 from .tiles import ago, health_tiles
@@ -42,6 +43,7 @@ _TABLES = (
     (ids.PARTS, "Parts", "What floe up started, what is down, what was started again."),
     (ids.WORKERS, "Workers", "The last sign of life of each ingest process of this home."),
     (ids.CHECKS, "Checks that fail", "Tables that are not as promised."),
+    (ids.COMPARED, "Against a full computation", "Tables that follow the change, one by one."),
     (ids.RESTATED, "Restated figures", "Changed since the last release by more than new data."),
     (
         ids.REJECTS,
@@ -74,6 +76,7 @@ _ROWS = (
     (ids.PARTS,),
     (ids.WORKERS,),
     (ids.CHECKS,),
+    (ids.COMPARED,),
     (ids.RESTATED,),
     (ids.REJECTS,),
     (ids.REJECT_EXAMPLES,),
@@ -131,6 +134,7 @@ def view(reader: Reader, scheme: str | None) -> list:
         parts_table(reader),
         _workers(reader),
         _failing(reader),
+        compared(reader),
         restated_table(reader),
         *_stream_tables(reader, facts),
     ]

@@ -929,6 +929,7 @@ ELSEWHERE = {
     "marts_stale": "system.of_marts",
     "tables_stale": "system.of_tables",
     "figures_restated": "system.of_restatements",
+    "comparison_differs": "system.of_comparisons",
 }
 
 

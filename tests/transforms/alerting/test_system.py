@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from transforms.alerting import system
+from transforms.schemas import APP_TABLES
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -136,3 +137,27 @@ def test_restated_figures_are_one_cause_a_release(figures, reasons, tier):
     assert causes["subject_id"].to_list() == (["4"] if tier else [])
     if tier == "today":
         assert causes["finding"][0] == "3 figures: late 3, entered in error 1"
+
+
+def test_each_table_that_differs_is_a_cause():
+    """Equal, never compared, left out since: only what was found to differ is told, without the key of
+    a row.
+    """
+    rows = pl.DataFrame(
+        [
+            ("mart.adsl", NOW - timedelta(hours=9), 40, 3, '{"USUBJID": "P-SECRET"}', None),
+            ("mart.adex", NOW, 40, 0, None, None),
+            ("mart.adae", None, None, None, None, "it was never computed"),
+            ("core.care", NOW, 7, 1, '{"care_id": "K-SECRET"}', "changed since: core.patients"),
+        ],
+        schema=APP_TABLES["comparisons"].polars_schema,
+        orient="row",
+    )
+    causes = system.of_comparisons(rows, now=NOW)
+    assert causes["subject_id"].to_list() == ["mart.adsl", "core.care"]
+    assert causes["finding"].to_list() == [
+        "rows that differ: 3, of 40",
+        "rows that differ: 1, of 7",
+    ]
+    assert causes["occurred_at"].to_list() == [NOW - timedelta(hours=9), NOW]
+    assert "SECRET" not in str(causes.to_dicts())
