@@ -35,6 +35,14 @@ EPISODES = {
     LATEST: "latest treatment episode",
     ALL: "all treatment episodes",
 }
+
+
+def of_episodes(episode: str) -> str:
+    """The episodes as they follow "of": of the first, of all."""
+    name = EPISODES[episode]
+    return name if episode == ALL else f"the {name}"
+
+
 _STRATEGY_NAMES = {
     "composite": "after an event no response",
     "treatment_policy": "whatever happened",

@@ -34,6 +34,8 @@ _SYSTEMS = (
     "tests/orchestration/test_release_before.py",
     "tests/ingest/test_backup.py",
     "tests/ingest/test_broker.py",
+    "tests/ingest/test_durability.py",
+    "tests/ingest/test_lake_damage.py",
     "tests/ingest/alerting/test_apart.py",
     "tests/ingest/alerting/test_looking.py",
     "tests/ingest/alerting/test_running.py",

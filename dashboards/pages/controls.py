@@ -79,7 +79,7 @@ WHICH_EPISODE = Control(
     name=ids.EPISODE,
     label="Treatment episode",
     placeholder="first of each patient",
-    width=190,
+    width=230,
     fixed=EPISODES,
 )
 OF_EPISODES = (

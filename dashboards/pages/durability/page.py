@@ -14,7 +14,7 @@ from transforms.facts.values import FIRST
 
 from ... import ids, words
 from ...components import Drawn, nothing, side_by_side, tile, tiles
-from ...filters import EPISODES, Chosen
+from ...filters import Chosen, of_episodes
 from ...finer import rows_of
 from ...parameters import parameter_options
 from ...reader import Reader
@@ -107,8 +107,8 @@ def _tiles(shown: Shown):
     held = f"{words.count(r['n_event'])} of {words.count(r['n_evaluable'])}"
     share = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])
     detail = r["reason"] or f"{share}; {words.count(r['n_not_evaluable'])} not evaluable"
-    whose = EPISODES[shown.choice.episode]
-    detail += f". Of the {whose}; after {events_in_words()} it counts as not held."
+    whose = of_episodes(shown.choice.episode)
+    detail += f". Of {whose}; after {events_in_words()} it counts as not held."
     response = tile(
         "Response held at two visits in a row",
         words.NOTHING if r["estimate"] is None else held,
@@ -127,7 +127,7 @@ def _clock_tile(curves: pl.DataFrame, parameter: str, *, whose: str, none: str):
     if rows.is_empty():
         return tile(title, words.NOTHING, none)
     first, events, n = rows.row(0, named=True), int(rows["events"].sum()), rows["at_risk"].max()
-    counts = f"{words.plural(events, 'event')} among {words.count(n)}, of the {whose}"
+    counts = f"{words.plural(events, 'event')} among {words.count(n)}, of {whose}"
     if first["median"] is None:
         return tile(title, "no median", f"{first['reason'] or 'not reached'}; {counts}")
     return tile(

@@ -112,7 +112,8 @@ CARE: tuple[Metric, ...] = tuple(
             "origin the confirmation of at least 30 % less pain; event the first of two consecutive assessments below "
             "that (or 2 points above the response value and at least 4), or an injection or surgery; censored at the "
             "last assessment, though a procedure after it counts; an event's time is that of the first assessment that shows it; "
-            "within the first treatment episode, which ends where the next one's baseline begins",
+            "within one treatment episode (the first, unless another is asked for), which ends where the next one's "
+            "baseline begins",
             ("sustained_min_days",),
             "proposal of this project; Kaplan & Meier 1958",
         ),
@@ -120,8 +121,8 @@ CARE: tuple[Metric, ...] = tuple(
             "ttrelaps",
             "Time from a pain-free month to relapse",
             "higher",
-            "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment; within the first "
-            "treatment episode, which ends where the next one's baseline begins",
+            "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment; within one "
+            "treatment episode (the first, unless another is asked for), which ends where the next one's baseline begins",
             (),
             "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J",
         ),
