@@ -11,8 +11,8 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 from transforms.counting import spoken
-from transforms.disclosure.as_released import base_of
 from transforms.errors import FloeError
+from transforms.released.as_released import base_of
 
 from . import ids, words
 from .components import notice

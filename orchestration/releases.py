@@ -17,13 +17,13 @@ import polars as pl
 from ingest.inspection import last_release, outdated_tables
 from ingest.lake import Lake, Writer
 from ingest.masked_arms import masked_studies
-from transforms.disclosure.as_released import as_released, base_of, to_hour
 from transforms.disclosure.release import SEEN, release
-from transforms.disclosure.whole_release import untold
 from transforms.errors import FloeError
 from transforms.facts.values import MASKED
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.released.as_released import as_released, base_of, to_hour
+from transforms.released.whole_release import untold
 from transforms.restating.reasons import settings_of
 from transforms.schemas import APP_TABLES, TIMESTAMP
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED

@@ -42,7 +42,7 @@ _SYSTEMS = (
     "tests/ingest/alerting/test_work_lists.py",
     "tests/ingest/test_s3.py",
     "tests/ingest/test_postgres.py",
-    "tests/transforms/disclosure/test_whole_release.py",
+    "tests/transforms/released/test_whole_release.py",
     "tests/transforms/marts/test_simulated_returns.py",
     "tests/transforms/marts/test_trial_beside_simulated.py",
     "tests/fault_files/",

@@ -82,7 +82,7 @@ def cells(options: Options) -> disclosure.Cells:
 
 def is_released() -> pl.Expr:
     """No row, till a release is solved with these counts among the rest
-    (disclosure/released_counts.py): what they tell together with other tables is not known.
+    (released/counts.py): what they tell together with other tables is not known.
     """
     return pl.lit(False)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from transforms.disclosure import Cells
 from transforms.disclosure.release import SEEN, differencing, release
-from transforms.disclosure.released_counts import COUNTS as SOLVED
 from transforms.marts import MARTS
 from transforms.options import Options
+from transforms.released.counts import COUNTS as SOLVED
 from transforms.schemas.app import RELEASED
 
 DIMENSIONS = ("clinic_id", "modality")

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from dashboards.pages.safety import page as safety
-from transforms.disclosure.released_counts import COUNTS
 from transforms.facts.restrictions import (
     GROUP_RESTRICTIONS,
     RESTRICTIONS,
@@ -24,6 +23,7 @@ from transforms.facts.restrictions import (
 )
 from transforms.marts import MARTS
 from transforms.options import Options
+from transforms.released.counts import COUNTS
 from transforms.schemas import MART_TABLES
 
 ROOT = Path(__file__).parents[3]

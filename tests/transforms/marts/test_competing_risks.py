@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.disclosure.as_released import as_released
 from transforms.marts import MARTS, competing_risks, survival_curves
 from transforms.options import Cut, Options
+from transforms.released.as_released import as_released
 from transforms.schemas import MART_TABLES
 
 CUT = Cut(lake_snapshot=7, data_cutoff=datetime(2026, 1, 1, 12, tzinfo=UTC))

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from transforms.disclosure.as_released import as_released
 from transforms.marts import course_relief
 from transforms.options import Cut, Options
+from transforms.released.as_released import as_released
 from transforms.schemas import MART_TABLES
 
 CUT = Cut(lake_snapshot=7, data_cutoff=datetime(2027, 1, 1, 12, tzinfo=UTC))

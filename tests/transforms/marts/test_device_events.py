@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
 from transforms.checks import check_table
-from transforms.disclosure.as_released import as_released
 from transforms.facts.device_events import DEVICE_EVENTS
 from transforms.marts import device_event_rates, device_events
 from transforms.options import Cut, Options
+from transforms.released.as_released import as_released
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 from transforms.schemas.app import RELEASED
 from transforms.statistics.rates import poisson_rate

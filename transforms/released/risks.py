@@ -1,15 +1,15 @@
 """The curves of competing events as a release holds them.
 
 Here: which rows stay, and the figures of their rounded counts. Not here: other summaries
-(released_figures.py), which curves are hidden (marts/competing_risks.py).
+(figures.py), which curves are hidden (marts/competing_risks.py).
 """
 
 import polars as pl
 
+from ..disclosure.rounding import exact, significant, to_base
 from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..statistics import competing
-from .rounding import exact, significant, to_base
 
 _OF_STRATUM = ["parameter", *STRATUM_COLUMNS]
 _CURVE = [*_OF_STRATUM, "event"]
@@ -18,7 +18,7 @@ _COUNTS = ("at_risk", "events", "competing", "censored")
 
 def thinned_risks(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
     """A row a time at which the rounded events of any kind, or censored, so far are more; until few
-    are at risk, as released_figures.thinned_curves.
+    are at risk, as curves.thinned_curves.
 
     What competes with an event is the sum of the others as they are shown, so that no sum tells
     more than they do.

@@ -1,20 +1,20 @@
 """The figures of outcomes in each released table, from its rounded counts.
 
 Here: one function per table, `rows` (shown ones alone, their counts and sums of time already
-rounded)
--> rows with their figures, `base` being what counts were rounded to. What the mart has of a figure
+rounded) -> rows with their figures, `base` being what counts were rounded to. What the mart has of a figure
 is in `exact(name)`; what is given the figure's own name is released, nothing else is. Not here:
-adverse events, devices, clinics (released_safety.py), curves (released_curves.py), which column is a
+adverse events, devices, clinics (safety.py), curves (curves.py), which column is a
 count or a figure (transforms/schemas).
 
 Shares and rates have the estimators of their marts; what comes of single values (a mean, a model,
-limits for clinics like these) is given in steps (rounding.py).
+limits for clinics like these) is given in steps (disclosure/rounding.py).
 """
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
+from ..disclosure.rounding import anew, at_least, coarse_limits, in_steps
 from ..facts.responses import CHANGE_CLASSES
 from ..facts.values import MISSING_AS_NONRESPONDER
 from ..marts.cohort_sessions import COURSES, SESSIONS
@@ -30,7 +30,6 @@ from .figure_parts import (
     to_digits,
     with_clustered_limits,
 )
-from .rounding import anew, at_least, coarse_limits, in_steps
 
 
 def nothing(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:

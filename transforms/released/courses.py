@@ -1,13 +1,13 @@
 """Relief per course as a release holds it.
 
-Here: its means, in steps that suit their intervals. Not here: other summaries (released_figures.py).
+Here: its means, in steps that suit their intervals. Not here: other summaries (figures.py).
 """
 
 import polars as pl
 
+from ..disclosure.rounding import coarse_limits
 from ..marts.course_relief import MEASURES
 from ..options import Options
-from .rounding import coarse_limits
 
 
 def course_relief(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:

@@ -12,9 +12,9 @@ import pytest
 
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
-from tests.transforms.disclosure.hidden_cells import System
-from transforms.disclosure.as_released import as_released, base_of
+from tests.transforms.released.hidden_cells import System
 from transforms.options import Options
+from transforms.released.as_released import as_released, base_of
 from transforms.schemas import Outside
 from transforms.schemas.app import RELEASED
 from transforms.statistics.intervals import clopper_pearson, wilson

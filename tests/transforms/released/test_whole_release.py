@@ -13,12 +13,12 @@ import pytest
 
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
-from transforms.disclosure.as_released import as_released, base_of
-from transforms.disclosure.quantities import Quantities
-from transforms.disclosure.released_counts import COUNTS
-from transforms.disclosure.strata_lines import Strata
-from transforms.disclosure.whole_release import untold
 from transforms.options import Options
+from transforms.released.as_released import as_released, base_of
+from transforms.released.counts import COUNTS
+from transforms.released.quantities import Quantities
+from transforms.released.strata_lines import Strata
+from transforms.released.whole_release import untold
 from transforms.schemas import MARK, Outside
 from transforms.schemas.app import RELEASED
 

@@ -1,17 +1,17 @@
 """The figures of adverse events, of devices and of clinics, from their rounded counts.
 
-Here: one function per table, as in released_figures.py. Not here: figures of outcomes
-(released_figures.py), curves (released_curves.py).
+Here: one function per table, as in figures.py. Not here: figures of outcomes
+(figures.py), curves (curves.py).
 """
 
 import polars as pl
 
+from ..disclosure.rounding import anew, at_least, coarse_limits, in_steps, to_base
 from ..marts.adverse_event_rates import OVERDISPERSED, RATES, with_rates
 from ..marts.device_event_rates import with_rates as with_device_rates
 from ..options import Options
 from ..statistics import rate_columns
 from .figure_parts import as_it_is, exact_figure, share_of_base, to_digits
-from .rounding import anew, at_least, coarse_limits, in_steps, to_base
 
 _TIMES = ("patient_years", "patient_years_at_risk")
 

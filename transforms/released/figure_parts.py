@@ -1,13 +1,13 @@
 """What the figures of released tables are made with.
 
 Here: the mart's exact figure, digits, steps, limits of a share. Not here: the figures of each table
-(released_figures.py, released_safety.py, released_curves.py), the rounding itself (rounding.py).
+(figures.py, safety.py, curves.py), the rounding itself (disclosure/rounding.py).
 """
 
 import polars as pl
 
+from ..disclosure.rounding import coarse_limits, exact, significant
 from ..marts.cohort_estimates import as_proportion
-from .rounding import coarse_limits, exact, significant
 
 LIMITS = ("estimate", "ci_lower", "ci_upper")
 _CLUSTERED = ("ci_clustered_lower", "ci_clustered_upper")

@@ -1,16 +1,16 @@
 """Survival curves from the rounded numbers at risk, and at which times they have a step.
 
 Here: `thinned_curves`, `survival_curves`. Not here: the figures of other tables
-(released_figures.py, released_safety.py).
+(figures.py, safety.py).
 """
 
 import polars as pl
 
+from ..disclosure.rounding import to_base
 from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..statistics import survival
 from .figure_parts import to_digits
-from .rounding import to_base
 
 _CURVE = ["parameter", *STRATUM_COLUMNS]
 

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from transforms.disclosure.as_released import RULES, as_released, base_of, is_figure
 from transforms.options import Options
+from transforms.released.as_released import RULES, as_released, base_of, is_figure
 from transforms.schemas import Column, Outside
 from transforms.schemas.app import RELEASED
 from transforms.statistics.intervals import garwood, wilson

@@ -1,7 +1,7 @@
 """A whole release against a reader who solves for what none of its tables shows, all of them at once.
 
 Here: `untold`, which hides what narrows a count to a few people, and what is hidden with it. Not
-here: what the reader knows (quantities.py), marks by one table's own counts (small_cells.py).
+here: what the reader knows (quantities.py), marks by one table's own counts (disclosure/small_cells.py).
 """
 
 from collections import defaultdict
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ..disclosure.withheld import withheld
 from ..facts.strata import STRATUM_COLUMNS
 from ..schemas import MARK
 from ..schemas.app import RELEASED
+from .counts import COUNTS, Counts
 from .quantities import Quantities
-from .released_counts import COUNTS, Counts
 from .strata_lines import Strata
-from .withheld import withheld
 
 Cell = tuple[int, int]  # a quantity's row, a stratum
 

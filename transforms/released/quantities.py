@@ -4,7 +4,7 @@ up.
 Here: `Quantities`: what is shown of each count in any table, what adds up (over strata, over the
 counts of a row, over categories), what is never more than something else, and which counts of
 different tables are one. Not here: what is hidden because of it (whole_release.py), what of each
-table is solved for (released_counts.py).
+table is solved for (counts.py).
 
 The reader knows the rules. A count shown as r lies within half a base of r. One by which rows are
 hidden is 0 or at least `min_cell` where its row is shown. Counts of different names that are equal
@@ -20,7 +20,7 @@ import polars as pl
 
 from ..facts.strata import STRATUM_COLUMNS
 from ..schemas import MARK
-from .released_counts import Counts
+from .counts import Counts
 from .strata_lines import COUNT, Strata
 
 _ROUNDS = 4

@@ -2,14 +2,14 @@
 nothing of hidden rows.
 
 Here: `as_released`, which makes the rows by what the schema says of each column (`Outside`; one
-that says nothing is left out). Not here: which rows are hidden (small_cells.py, release.py), how
-the figures of each table come of its rounded counts (released_*.py), who reads them
+that says nothing is left out). Not here: which rows are hidden (disclosure/), how the figures
+of each table come of its rounded counts (figures.py and its neighbours), who reads them
 (dashboards/gate.py).
 
 Counts are given to the nearest multiple of `base`: `release_rounding`, or `min_cell` where that is
 more, so that none of 1 to `min_cell` - 1 is ever shown. A figure that was computed from counts is
 computed anew from the rounded ones; one that can't be (a mean, a model's estimate) is given in
-steps that no count can be read from (rounding.py). Sums of time have two significant digits;
+steps that no count can be read from (disclosure/rounding.py). Sums of time have two significant digits;
 moments of single records and people become months and hours, numbers in sentences words.
 """
 
@@ -20,17 +20,16 @@ from datetime import datetime
 
 import polars as pl
 
+from ..disclosure.rounding import exact, nested, significant, to_base
+from ..disclosure.telling import telling
+from ..disclosure.withheld import withheld
 from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..schemas import MARK, TIMESTAMP, Column, Outside, Table
 from ..schemas.mart import CELL_DIMENSIONS
-from . import released_curves, released_safety
-from . import released_figures as figures
-from .released_courses import course_relief
-from .released_risks import competing_risks, thinned_risks
-from .rounding import exact, nested, significant, to_base
-from .telling import telling
-from .withheld import withheld
+from . import curves, figures, safety
+from .courses import course_relief
+from .risks import competing_risks, thinned_risks
 
 _SUMS_OF_TIME = ("years", "h")  # their units
 # A number in a sentence, unless it is of a visit, a threshold, clinics or a share
@@ -64,16 +63,14 @@ RULES: Mapping[str, Rule] = {
     "dose_response": Rule(compute=figures.dose_response),
     "important_change": Rule(compute=figures.important_change),
     "reliable_change": Rule(compute=figures.reliable_change, nested=_EVALUABLE),
-    "adverse_event_rates": Rule(compute=released_safety.adverse_event_rates),
-    "adverse_event_groups": Rule(compute=released_safety.adverse_event_groups),
-    "device_event_rates": Rule(compute=released_safety.device_event_rates),
+    "adverse_event_rates": Rule(compute=safety.adverse_event_rates),
+    "adverse_event_groups": Rule(compute=safety.adverse_event_groups),
+    "device_event_rates": Rule(compute=safety.device_event_rates),
     "arm_comparisons": Rule(compute=figures.arm_comparisons),
     "consort_flow": Rule(),
-    "clinic_funnel": Rule(compute=released_safety.clinic_funnel),
-    "control_charts": Rule(compute=released_safety.control_charts),
-    "survival_curves": Rule(
-        compute=released_curves.survival_curves, thinned=released_curves.thinned_curves
-    ),
+    "clinic_funnel": Rule(compute=safety.clinic_funnel),
+    "control_charts": Rule(compute=safety.control_charts),
+    "survival_curves": Rule(compute=curves.survival_curves, thinned=curves.thinned_curves),
     "course_relief": Rule(
         compute=course_relief,
         nested=("n_pairs", "n_missing", "n_ended", "n_pending"),
