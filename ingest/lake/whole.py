@@ -95,9 +95,7 @@ class Lake(AttachedLake):
         return lake
 
     def sql(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
-        """The query's rows. `frames` are tables of the query, by name. A query that can't be run is
-        a UsageError.
-        """
+        """The query's rows. `frames` are its tables by name. One that can't be run is a UsageError."""
         return self._on_cursor(
             lambda cursor: executed(cursor, query, params, {}), frames, is_one_transaction=True
         )
