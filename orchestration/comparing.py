@@ -46,6 +46,8 @@ def compare_now(settings, *, say: Callable[[str], None]) -> None:
     """Compares all tables once no run is at work, and says what was found. FloeError where a table
     differs, and where none could be compared.
     """
+    with Lake.open(settings, read_only=True):
+        pass  # refuses where there is no lake, or one of an earlier release: neither is made here
     with lake_to_materialize(settings) as lake:
         compared = compare(lake)
     for sentence in sentences(compared):
@@ -111,6 +113,8 @@ def _of(one: Followed, run: Run) -> Compared:
         return Compared(one.table, skipped_because=why)
     rows = one.compute(run, None).rows
     differing = differing_keys(run.lake, one.table, rows)
+    if meanwhile := _landed_meanwhile(one, run):
+        return Compared(one.table, skipped_because=f"changed meanwhile: {meanwhile}")
     example = differing.row(0, named=True) if differing.height else None
     return Compared(
         one.table,
@@ -139,6 +143,13 @@ def _why_left_out(one: Followed, run: Run) -> str | None:
     if stands.is_current:
         return None
     return f"changed since: {stands.why}" if stands.changed else stands.why
+
+
+def _landed_meanwhile(one: Followed, run: Run) -> str:
+    """Inputs of raw that changed since the cut, of a table that reads them as they are now."""
+    changes = run.lake.changes_by_snapshot(after=run.cut.lake_snapshot)
+    changed = frozenset().union(*(names for _, names in changes))
+    return ", ".join(n for n in _inputs_as_they_are(one) if n.startswith("raw.") and n in changed)
 
 
 def _inputs_as_they_are(one: Followed) -> list[str]:
@@ -181,9 +192,10 @@ def _is_same(column: str) -> pl.Expr:
 
 def _is_near(column: str) -> pl.Expr:
     new, stored = pl.col(column), pl.col(column + _STORED)
+    is_finite = new.is_finite() & stored.is_finite()
     least = pl.min_horizontal(new.abs(), stored.abs())
     is_near = (new - stored).abs() <= _NEAR * pl.max_horizontal(least, 1.0)
-    return _is_same(column) | is_near.fill_null(False)
+    return _is_same(column) | (is_finite & is_near).fill_null(False)
 
 
 # --- what is kept -------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class LakeOfARun(StillLake):
         try:
             return super().write(noted)
         finally:
+            self._end_reading()  # what was read meanwhile is of before
             self._forget(written)
 
     def _keep(self, query: str, frame: pl.DataFrame) -> None:

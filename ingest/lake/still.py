@@ -5,13 +5,14 @@ kept of what was read (read_once.py).
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Lock
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from ..lake_errors import Busy
 from .connecting import T, repeated
 from .statements import executed
 from .whole import Lake
@@ -28,8 +29,10 @@ class StillLake(Lake):
         self._reading: tuple[ExitStack, duckdb.DuckDBPyConnection] | None = None
 
     def close(self) -> None:
-        self._end_reading()
-        super().close()
+        try:
+            self._end_reading()
+        finally:
+            super().close()
 
     def sql(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         return self._still(lambda cursor: executed(cursor, query, params, frames))
@@ -63,7 +66,8 @@ class StillLake(Lake):
         return self._reading[1]
 
     def _end_reading(self) -> None:
-        with self._in_turn:
+        """A reading that can't be ended as it should be has read all the same."""
+        with self._in_turn, suppress(Busy):
             self._end()
 
     def _end(self, error: BaseException | None = None) -> None:

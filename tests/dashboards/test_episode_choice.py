@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboards import ids
-from dashboards.filters import EPISODES
+from dashboards.filters import EPISODES, of_episodes
 from dashboards.pages import PAGES
 from dashboards.pages.cohort.page import COHORT
 from dashboards.pages.durability.page import DURABILITY
@@ -119,9 +119,9 @@ def test_of_all_episodes_a_card_says_what_is_counted(views, page):
 
 def test_the_tiles_of_durability_name_the_episodes(views):
     """Of the held response, and of the times."""
-    for episode, name in EPISODES.items():
+    for episode in EPISODES:
         said = payload([beside(views["/durability", episode], DURABILITY, ids.DURABILITY_TILES)])
-        assert f"of the {name}" in said
+        assert f"of {of_episodes(episode)}" in said
 
 
 def test_from_outside_another_choice_shows_nothing_and_says_why(readers):

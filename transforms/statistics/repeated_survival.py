@@ -8,14 +8,15 @@ Greenwood's variance takes units for independent. How much each unit moves log S
     f_i(t) = sum over t_j <= min(t, T_i) of d_j / (n_j (n_j - d_j)) - [event of i by t] / (n_i - d_i),
 
 and the variance of log S(t) is the sum over persons of the square of their units' sum (Lin & Wei
-1989; R's survfit with `cluster`, without a correction for few of them). Where everybody has one unit
-it is Greenwood's.
+1989; R's survfit with `cluster`) with G / (G - 1) for few persons G, and limits by Student's t of
+G - 1 degrees of freedom: the moves of all units add up to 0, so that those of one person show
+nothing. Where everybody has one unit the limits are Greenwood's.
 """
 
 import numpy as np
 import polars as pl
 
-from .intervals import z_of
+from .clustered import t_quantile
 from .survival import LOG_LOG, columns_of, parts_of
 
 
@@ -30,8 +31,8 @@ def with_limits(
     confidence: float = 0.95,
 ) -> pl.DataFrame:
     """A `kaplan_meier` curve of `rows` with `standard_error`, `lower` and `upper` over persons, where
-    any has several units; null, as `ci_method` is, where survival is 1 or 0: no limits of clusters
-    are known there.
+    any has several units; null, as `ci_method` is, of one person alone and where survival is 1 or 0:
+    no limits of clusters are known there.
     """
     keys = columns_of(by)
     curves = dict(parts_of(curve, keys))
@@ -39,20 +40,23 @@ def with_limits(
     for key, units in parts_of(rows, keys):
         part = curves[key]
         if units[person].n_unique() < units.height:
-            part = _clustered(part, units, duration, event, person=person, z=z_of(confidence))
+            variance = _variance(part, units, duration, event, person)
+            persons = units[person].n_unique()
+            part = _clustered(part, variance, persons=persons, confidence=confidence)
         parts.append(part)
     return pl.concat(parts) if parts else curve
 
 
 def _clustered(
-    curve: pl.DataFrame, units: pl.DataFrame, duration: str, event: str, *, person: str, z: float
+    curve: pl.DataFrame, variance: np.ndarray, *, persons: int, confidence: float
 ) -> pl.DataFrame:
-    influence = pl.Series("_root", np.sqrt(_variance(curve, units, duration, event, person)))
-    s = pl.col("survival")
-    is_between = (s > 0) & (s < 1)
-    margin = z * pl.col("_root") / s.log()
+    few = persons / (persons - 1) if persons > 1 else np.nan
+    root = pl.Series("_root", np.sqrt(variance * few)).fill_nan(None)
+    s, is_known = pl.col("survival"), pl.col("_root").is_not_null()
+    is_between = (s > 0) & (s < 1) & is_known
+    margin = float(t_quantile(np.array([persons]), confidence)[0]) * pl.col("_root") / s.log()
     return (
-        curve.with_columns(influence)
+        curve.with_columns(root)
         .with_columns(
             standard_error=pl.when(s > 0).then(s * pl.col("_root")),
             lower=pl.when(is_between).then(s ** (-margin).exp()),
