@@ -88,9 +88,9 @@ def sentences(compared: list[Compared]) -> list[str]:
     """What differs, what was left out and why, and the sum of it."""
     held = [one for one in compared if not one.skipped_because]
     differing = sum(one.rows_differing > 0 for one in held)
-    found = f"{differing} not equal" if differing else "all equal"
-    told = [one.sentence for one in compared if one.sentence]
-    return [*told, f"{counted(len(held), 'table')} compared with a full computation: {found}"]
+    verdict = f"{differing} not equal" if differing else "all equal"
+    listed = [one.sentence for one in compared if one.sentence]
+    return [*listed, f"{counted(len(held), 'table')} compared with a full computation: {verdict}"]
 
 
 def compare(lake: Lake) -> list[Compared]:

@@ -162,9 +162,12 @@ class Card(Chart):
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
         selection = drawn.selection or shown.selection_of(self)
-        told = (*self._of_all(shown), *notes(shown.reader, self.mart, drawn.metrics, shown.choice))
+        remarks = (
+            *self._of_all(shown),
+            *notes(shown.reader, self.mart, drawn.metrics, shown.choice),
+        )
         return replace(
-            drawn, selection=selection, computed_at=computed_at, notes=(*drawn.notes, *told)
+            drawn, selection=selection, computed_at=computed_at, notes=(*drawn.notes, *remarks)
         )
 
     def _of_all(self, shown: Shown) -> tuple[str, ...]:

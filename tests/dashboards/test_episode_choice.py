@@ -19,12 +19,11 @@ from dashboards.strata import FIRST_IS_RELEASED
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, Returns, simulate
-from orchestration.following import Cursor, write_cursor
 from tests.computed import computed
 from tests.dashboards.looking import beside, caption, part, payload, view
+from tests.dashboards.stored import store
 from tests.transforms.marts.test_strata_asked import marts_behind
 from transforms.facts.values import ALL, FIRST, LATEST
-from transforms.schemas import CORE_TABLES, MART_TABLES
 
 LANDED = datetime(2028, 1, 1, tzinfo=UTC)
 PATHS = ("/", "/durability", "/treatment", "/care")
@@ -57,20 +56,8 @@ def readers(tmp_path_factory, with_lake) -> tuple[Reader, Reader]:
     tables = computed(simulate(plan), landed=LANDED, marts=names)
     home = with_lake(tmp_path_factory.mktemp("episodes") / "home")
     settings = Settings(home=home, kafka_bootstrap="127.0.0.1:1", catalog="", data="")
-    described = (*CORE_TABLES.values(), *MART_TABLES.values())
-    stored = [t for t in described if t.full_name in tables]
     with Lake.open(settings) as lake:
-        lake.write(lambda w: [w.replace(t, tables[t.full_name]) for t in stored])
-        shared = {
-            "raw_snapshot": 1,
-            "read_at": lake.snapshot(),
-            "data_cutoff": tables["core.data_cut"]["data_cutoff"][0],
-            "fingerprint": "",
-            "computed_at": LANDED,
-            "rows_changed": 0,
-        }
-        cursors = [Cursor(table_name=f"mart.{name}", **shared) for name in names]
-        lake.write(lambda w: [write_cursor(w, cursor) for cursor in cursors])
+        store(lake, tables, marts=names, computed_at=LANDED)
     both = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))
     yield both
     for reader in both:

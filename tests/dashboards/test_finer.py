@@ -25,12 +25,11 @@ from dashboards.strata import NOT_RELEASED, Stratum
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
-from orchestration.following import Cursor, write_cursor
 from tests.computed import computed
 from tests.dashboards.looking import beside, part, payload, view
+from tests.dashboards.stored import store
 from transforms.facts.strata import STORED
 from transforms.marts import MARTS
-from transforms.schemas import CORE_TABLES, MART_TABLES
 
 LANDED = datetime(2026, 12, 1, tzinfo=UTC)
 PAGES = ("/", "/care", "/treatment", "/durability", "/safety")
@@ -50,21 +49,8 @@ def readers(tmp_path_factory, with_lake, tables) -> tuple[Reader, Reader]:
     """The clinic's own staff, and from outside."""
     home = with_lake(tmp_path_factory.mktemp("finer") / "home")
     settings = Settings(home=home, kafka_bootstrap="127.0.0.1:1", catalog="", data="")
-    described = (*CORE_TABLES.values(), *MART_TABLES.values())
-    stored = [t for t in described if t.full_name in tables]
     with Lake.open(settings) as lake:
-        lake.write(lambda w: [w.replace(t, tables[t.full_name]) for t in stored])
-        cursor = {
-            "raw_snapshot": 1,
-            "read_at": lake.snapshot(),
-            "data_cutoff": tables["core.data_cut"]["data_cutoff"][0],
-            "fingerprint": "",
-            "computed_at": LANDED,
-            "rows_changed": 0,
-        }
-        for name in SUMMARIES:
-            of_mart = Cursor(table_name=f"mart.{name}", **cursor)
-            lake.write(lambda w, of_mart=of_mart: write_cursor(w, of_mart))
+        store(lake, tables, marts=SUMMARIES, computed_at=LANDED)
         # a run that has begun: what comes of it is another cut's
         lake.write(lambda w: w.execute("DELETE FROM mart.adsl"))
     both = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))

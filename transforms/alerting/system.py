@@ -182,7 +182,7 @@ def of_restatements(restated: dict | None, *, now: datetime) -> pl.DataFrame:
     is_restated = restated is not None and restated["figures"] > 0
     rows = pl.DataFrame([restated] if is_restated else [], schema=_RESTATED, strict=False)
     reasons = restated["reasons"] if is_restated else {}
-    told = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items())
+    counts = ", ".join(f"{reason.replace('_', ' ')} {n:,}" for reason, n in reasons.items())
     return _of_system(
         "figures_restated",
         rows,
@@ -191,7 +191,7 @@ def of_restatements(restated: dict | None, *, now: datetime) -> pl.DataFrame:
         now=now,
         occurred_at=pl.col("last_at"),
         tier=pl.lit("noted" if set(reasons) <= {"late"} else "today"),
-        finding=pl.format("{} figures: {}", "figures", pl.lit(told)),
+        finding=pl.format("{} figures: {}", "figures", pl.lit(counts)),
     )
 
 

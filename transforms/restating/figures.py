@@ -63,8 +63,8 @@ def figures(table: Table, published: pl.DataFrame, now: pl.DataFrame) -> Iterato
         for c in table.columns
         if c.outside.is_of_people and c.name not in key and c.name in published.columns
     ]
-    known = [c for c in ("metric_version", "parameter") if c in published.columns]
-    before = published.select(*key, *(c for c in (*known, *values) if c not in key))
+    rule = [c for c in ("metric_version", "parameter") if c in published.columns]
+    before = published.select(*key, *(c for c in (*rule, *values) if c not in key))
     there = now.select(
         *key, *(pl.col(c).alias(c + _NOW) for c in (*values, "metric_version")), is_there=True
     )

@@ -119,9 +119,9 @@ def _reasons(figure: Figure, causes: Causes) -> tuple[set[str], Counts]:
 def _of_rules(figure: Figure, causes: Causes) -> set[str]:
     was, is_now = figure.versions
     is_redefined = is_now is not None and was != is_now
-    found = {DEFINITION} if is_redefined else set()
-    found |= {SETTING} if causes.settings else set()
-    return found | ({CODE} if causes.is_other_code and not is_redefined else set())
+    reasons = {DEFINITION} if is_redefined else set()
+    reasons |= {SETTING} if causes.settings else set()
+    return reasons | ({CODE} if causes.is_other_code and not is_redefined else set())
 
 
 def _row(

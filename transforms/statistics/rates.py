@@ -191,8 +191,8 @@ _DIFFERENCE_METHODS = {"newcombe": _newcombe, "wald": _wald}
 
 def choose(methods: dict[str, Callable], name: str) -> Callable:
     if name not in methods:
-        known = ", ".join(methods)
-        raise UsageError(f"unknown method {name!r}: use one of {known}")
+        choices = ", ".join(methods)
+        raise UsageError(f"unknown method {name!r}: use one of {choices}")
     return methods[name]
 
 

@@ -43,14 +43,14 @@ def _sentence(held: pl.DataFrame, differing: pl.DataFrame) -> html.P:
 def _lists(rows: pl.DataFrame, differing: pl.DataFrame) -> list:
     table = pl.col("table_name").alias("table")
     at = pl.col("compared_at").dt.strftime("%Y-%m-%d %H:%M").alias("compared (UTC)")
-    found = differing.select(
+    counts = differing.select(
         table, pl.col("rows_differing").alias("rows that differ"), pl.col("rows").alias("of"), at
     )
     left_out = rows.filter(pl.col("skipped_because").is_not_null()).select(
         table, pl.col("skipped_because").alias("because"), at
     )
     shown = (
-        (found, "Tables that differ from a full computation"),
+        (counts, "Tables that differ from a full computation"),
         (left_out, "Tables that the newest comparison left out"),
     )
     return [table_of(part, caption=caption) for part, caption in shown if part.height]

@@ -80,8 +80,8 @@ def _flow(shown: Shown) -> Component:
     caption = f"Flow of the patients of {shown.study}"
     table = diagram.as_table(shown.flow, caption=caption)
     again = plan.enrolled_again(shown.flow, is_masked=shown.plan["is_masked"])
-    said = [html.P(again)] if again else []
-    return html.Div([*said, diagram.diagram(shown.flow), table])
+    remark = [html.P(again)] if again else []
+    return html.Div([*remark, diagram.diagram(shown.flow), table])
 
 
 def _sets(shown: Shown) -> Component:

@@ -108,11 +108,11 @@ def enrolled_again(rows: pl.DataFrame, *, is_masked: bool) -> str | None:
         return None
     other = dict(diagram.reasons(row)).get(flow.OTHER_ARM, 0)
     has = "has" if other == 1 else "have"
-    said = f"; {words.count(other)} of them {has} another arm in a later enrolment" if other else ""
+    arms = f"; {words.count(other)} of them {has} another arm in a later enrolment" if other else ""
     if is_masked:
-        said = "; whether a later enrolment has another arm is not told while arms are masked"
+        arms = "; whether a later enrolment has another arm is not told while arms are masked"
     n = words.plural(row["n_patients"], "patient")
-    return f"The study enrolled {n} more than once. {_AS_ALLOCATED}{said}."
+    return f"The study enrolled {n} more than once. {_AS_ALLOCATED}{arms}."
 
 
 def sets(rows: pl.DataFrame) -> Component:
