@@ -118,8 +118,8 @@ MISTAKES = (
     Mistake(
         what="rows that are stored though a check of them fails",
         file="orchestration/assets/build.py",
-        right='    is_good = checks["is_passed"].all()\n',
-        wrong="    is_good = True\n",
+        right='    if not checks["is_passed"].all():\n',
+        wrong="    if not checks.height:\n",
         stopped_by="tests/orchestration/test_checks_that_fail.py",
     ),
 )

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.planted_mistakes import MISTAKES
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("orchestration", "dashboards", "ingest", "transforms")
 MODULES = [p for room in ROOMS for p in sorted((ROOT / room).rglob("*.py"))]
@@ -164,6 +166,14 @@ def test_what_two_modules_share_has_a_public_name():
 def test_a_private_name_that_is_imported_is_seen():
     """Planted."""
     assert private_imports("from .care import _FROM_TIME_AT_RISK, Metric") == {"_FROM_TIME_AT_RISK"}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.what)
+def test_a_mistake_can_be_planted(mistake):
+    """The line that `make planted` spoils stands once where it is looked for, and so does its test."""
+    assert (ROOT / mistake.file).read_text(encoding="utf-8").count(mistake.right) == 1
+    assert mistake.right != mistake.wrong
+    assert (ROOT / mistake.stopped_by).is_file()
 
 
 def test_nothing_is_dead():
