@@ -65,6 +65,21 @@ class _Base(BaseSettings):
         ge=0,
         description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1",
     )
+    batch_patients: int = Field(
+        500,
+        gt=0,
+        description="patients (40 sessions or 100 records each) of one batch of a computation: fewer take less memory",
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where floe materialize --full and --compare compute: processes of this machine, or Ray",
+    )
+    ray_address: str = Field(
+        "", description="a Ray cluster, host:port; empty = one on this machine for the run"
+    )
+    ray_token_file: str = Field(
+        "", description="file of the cluster's token; empty = RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+    )
     health_port: int = Field(
         8060,
         ge=0,

@@ -30,10 +30,13 @@ from transforms.schemas import APP_TABLES, Table
 
 from .assets.build import Followed
 from .assets.order import in_order
+from .assets.parts import Part
+from .batches import FramesOf
 from .cut import DATA_CUT
+from .engines import engine, require_usable
 from .following import standing
 from .one_run import Run
-from .resources import lake_to_materialize
+from .resources import in_batches, lake_to_materialize
 
 COMPARISONS = APP_TABLES["comparisons"]
 # What earlier runs computed is part of their rows: no full computation of today can give those.
@@ -48,8 +51,9 @@ def compare_now(settings, *, say: Callable[[str], None]) -> None:
     """
     with Lake.open(settings, read_only=True):
         pass  # refuses where there is no lake, or one of an earlier release: neither is made here
-    with lake_to_materialize(settings) as lake:
-        compared = compare(lake)
+    require_usable(settings)
+    with lake_to_materialize(settings) as lake, engine(settings) as mapped:
+        compared = compare(lake, in_batches(mapped))
     for sentence in sentences(compared):
         say(sentence)
     if any(one.rows_differing for one in compared):
@@ -93,7 +97,7 @@ def sentences(compared: list[Compared]) -> list[str]:
     return [*listed, f"{counted(len(held), 'table')} compared with a full computation: {verdict}"]
 
 
-def compare(lake: Lake) -> list[Compared]:
+def compare(lake: Lake, frames_of: FramesOf | None = None) -> list[Compared]:
     """Compares every table that stands on the data cut in force, and keeps what was found. UsageError
     where there is none yet.
     """
@@ -101,7 +105,7 @@ def compare(lake: Lake) -> list[Compared]:
         raise UsageError(
             "found no data cut, expected tables that were computed: floe materialize computes them"
         )
-    run = Run(lake)
+    run = Run(lake, frames_of)
     compared = [_of(one, run) for one in in_order() if one.table.full_name not in _OF_HISTORY]
     _keep(lake, compared, now=datetime.now(UTC))
     return compared
@@ -111,14 +115,16 @@ def _of(one: Followed, run: Run) -> Compared:
     why = _why_left_out(one, run)
     if why:
         return Compared(one.table, skipped_because=why)
-    rows = one.compute(run, None).rows
-    differing = differing_keys(run.lake, one.table, rows)
+    rows, differing = 0, one.table.empty().select(one.table.key)
+    for part in one.parts(run, None, is_full=True):
+        rows += part.rows.height
+        differing.extend(differing_keys(run.lake, one.table, part))
     if meanwhile := _landed_meanwhile(one, run):
         return Compared(one.table, skipped_because=f"changed meanwhile: {meanwhile}")
     example = differing.row(0, named=True) if differing.height else None
     return Compared(
         one.table,
-        rows=rows.height,
+        rows=rows,
         rows_differing=differing.height,
         example=json.dumps(example, default=str) if example else None,
     )
@@ -162,11 +168,11 @@ def _inputs_as_they_are(one: Followed) -> list[str]:
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def differing_keys(lake: Lake, table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+def differing_keys(lake: Lake, table: Table, part: Part) -> pl.DataFrame:
     """Keys of rows that the table lacks, has beyond these, has otherwise or has twice."""
-    differs, key = lake.difference(table, rows), list(table.key)
-    keys = pl.concat([differs.new.select(key), differs.gone]).unique()
-    near = _near(table, differs.new, _stored(lake, table, differs.gone))
+    differs, key = lake.difference(table, part.rows, part.keys), list(table.key)
+    keys = pl.concat([differs.new.select(key), differs.gone.select(key)]).unique()
+    near = _near(table, differs.new, _stored(lake, table, differs.gone.select(key)))
     return keys.join(near, on=key, how="anti", nulls_equal=True).sort(key, nulls_last=True)
 
 

@@ -23,7 +23,11 @@ from ingest.broker import status
 from ingest.lake import Lake
 from ingest.private import close_to_others
 from ingest.secrecy import hidden
+from transforms.counting import counted
 from transforms.errors import FloeError
+
+from . import engines
+from .engines import local
 
 _MIN_FREE_GIB = 2.0
 
@@ -279,6 +283,20 @@ def _book_of_alerts(name, settings) -> Finding:
     return Finding(name, f"{book_path(settings)} is whole, and all that is due was tried")
 
 
+def _engine(name, settings) -> Finding:
+    """Where full computations are done, and with how many workers."""
+    engines.require_usable(settings)
+    if settings.engine == "ray":
+        return Finding(
+            name, f"ray, at {settings.ray_address or 'a cluster of its own for each run'}"
+        )
+    workers, threads = local.room(settings)
+    return Finding(
+        name,
+        f"local: {counted(workers, 'process', 'processes')} of {counted(threads, 'thread')} for full computations",
+    )
+
+
 _CHECKS = (
     _python,
     _java,
@@ -292,6 +310,7 @@ _CHECKS = (
     _port("dagster"),
     _port("health"),
     _disk,
+    _engine,
     _home,
     _privacy,
     _keys,

@@ -5,6 +5,7 @@ Here: a table's cursor, whether it is current, and the keys of which it is not. 
 
 A cursor is written in the transaction that writes its table, and what a table is computed from is
 written before it: after a crash between any two steps the tables that are behind say so themselves.
+With each batch of keys but the last it says that the table is unfinished.
 """
 
 import hashlib
@@ -26,6 +27,9 @@ from transforms.touching import Touches
 
 Changed = Callable[[int], frozenset[str] | None]
 CURSORS = APP_TABLES["cursors"]
+UNFINISHED = (
+    ""  # the fingerprint of a table of which some keys are computed anew, the others not yet
+)
 _LIBRARIES = ("polars", "duckdb", "numpy", "scipy")
 
 
@@ -77,6 +81,8 @@ def standing(
     """
     if cursor is None:
         return Standing(None, "it was never computed")
+    if cursor.fingerprint == UNFINISHED:
+        return Standing(None, "it was not computed to its end")
     if cursor.fingerprint != fingerprint(options):
         return Standing(None, "the code, a setting or a library changed")
     if follows != "nothing" and _time(cursor.data_cutoff, follows, options) != _time(

@@ -22,6 +22,7 @@ from .assets.build import FULL
 from .automation import materialize_job
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
+from .engines import require_usable
 from .releases import make_release
 from .resources import lake_to_materialize
 
@@ -32,6 +33,8 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     """Runs the job in this process; False where nothing had landed since the last time. `full`
     computes all of it anew, whatever has changed.
     """
+    if full:
+        require_usable(settings)
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     with Lake.open(settings) as lake:
         if not full and not is_behind(lake):

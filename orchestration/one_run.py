@@ -15,6 +15,7 @@ from ingest.settings import Settings
 from transforms.options import Cut, Options
 from transforms.schemas import MART_TABLES, Table
 
+from .batches import FramesOf
 from .cut import read_cut
 from .following import CURSORS, Cursor, fingerprint
 
@@ -23,11 +24,11 @@ _CHECK_RESULTS = MART_TABLES["check_results"].full_name
 
 class Run:
     """One run, which alone writes core and mart. Nothing of it is asked before the data cut is
-    taken.
+    taken. `frames_of`: by which engine a full computation has its batches, None = in this process.
     """
 
-    def __init__(self, lake: Lake) -> None:
-        self.lake = lake
+    def __init__(self, lake: Lake, frames_of: FramesOf | None = None) -> None:
+        self.lake, self.frames_of = lake, frames_of
         self._written: set[str] = set()
         self._current: set[str] = set()
         self._values: dict[tuple[str, int], pl.DataFrame] = {}
@@ -42,6 +43,10 @@ class Run:
     def options(self) -> Options:
         """A site's options, as they are in force in this run."""
         return Settings().options
+
+    @cached_property
+    def batch_patients(self) -> int:
+        return Settings().batch_patients
 
     @cached_property
     def cursors(self) -> dict[str, Cursor]:

@@ -1,10 +1,11 @@
 """Dagster resources: each hands out one of Floe's plain objects.
 
-Here: the lake, one run. Not here: what is done with it.
+Here: the lake, one run and its engine. Not here: what is done with it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import dagster as dg
 from filelock import FileLock
@@ -13,6 +14,9 @@ from ingest.lake import Lake, LakeOfARun
 from ingest.private import keep_private, make_home
 from ingest.settings import Settings
 
+from .assets.of_batch import rows_of
+from .batches import FramesOf
+from .engines import Map, engine
 from .one_run import Run
 
 
@@ -38,4 +42,10 @@ def lake_resource(_context):
     description="What one run knows of the lake: the data cut, what changed.",
 )
 def run_resource(context):
-    return Run(context.resources.lake)
+    with engine(Settings()) as mapped:
+        yield Run(context.resources.lake, in_batches(mapped))
+
+
+def in_batches(mapped: Map | None) -> FramesOf | None:
+    """An engine's frames of batches of tables."""
+    return mapped and partial(mapped, rows_of)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from ingest.lake import LakeOfARun
 from orchestration.assets.order import in_order
+from orchestration.batches import FramesOf
 from orchestration.cut import DATA_CUT, take_cut
 from orchestration.one_run import Run
 
@@ -21,14 +22,18 @@ def needed_for(*names: str) -> set[str]:
 
 
 def brought_up_to_date(
-    lake: LakeOfARun, *, is_full: bool = False, only: Collection[str] | None = None
+    lake: LakeOfARun,
+    *,
+    is_full: bool = False,
+    only: Collection[str] | None = None,
+    frames_of: FramesOf | None = None,
 ) -> dict[str, tuple[int, str]]:
     """By table how many rows changed, and why it was computed, or that it was not; `only`: of these
     tables, as after a crash beside them.
     """
     cut, told = take_cut(lake), {}
     lake.write(lambda w: w.replace(DATA_CUT, cut))
-    run = Run(lake)
+    run = Run(lake, frames_of)
     for one in in_order():
         if only is not None and one.table.full_name not in only:
             continue

@@ -63,6 +63,19 @@ def check_table(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def both(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """What was found of two parts of a table that have no key in common, as of one."""
+    return (
+        pl.concat([one, other])
+        .group_by("table", "check", maintain_order=True)
+        .agg(
+            pl.col("is_passed").all(),
+            pl.col("failing_rows", "rows").sum(),
+            pl.col("sample").drop_nulls().first(),
+        )
+    )
+
+
 def _any(conditions: list[pl.Expr]) -> pl.Expr:
     return (
         pl.any_horizontal([c.fill_null(False) for c in conditions]) if conditions else pl.lit(False)

@@ -276,7 +276,6 @@ ACTIVITY_DAYS = CoreStep(
     reads={**_PEOPLE, "wearers": series_things.WEARERS_SQL},
     sql=activity.ACTIVITY_DAYS_SQL,
     relations=lambda frames, options: {"people": _wearers(frames, options)},
-    batch=500,
     only_with="raw.readings",
     touched_by={
         "raw.readings": by("patient_id"),
@@ -321,7 +320,6 @@ TELEMETRY_SESSIONS = CoreStep(
     relations=lambda frames, options: {
         "exposures": life_bounds.with_clock(_exposures(frames), options=options)
     },
-    batch=20_000,
     only_with="raw.telemetry",
     touched_by={
         "raw.telemetry": by("session_id"),

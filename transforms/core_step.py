@@ -4,7 +4,7 @@ Here: `CoreStep` and `rows`, which computes one with whatever runs SQL. Not here
 there are (core.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -25,9 +25,8 @@ class CoreStep:
 
     `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where
     the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
-    does, run in the lake with the relations that `relations(frames, options)` gives, for at most
-    `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
-    has none. `touched_by`: which keys the changed rows of an input touch, as recorded; a change of
+    does, run in the lake with the relation that `relations(frames, options)` gives. `only_with`: the
+    input without whose rows the table has none. `touched_by`: which keys the changed rows of an input touch, as recorded; a change of
     any other input touches all. `also_keys`: SQL for the keys that those touch in turn, which it sees
     as the relation `keys`. `read_for`: reads that only one key needs.
     """
@@ -40,7 +39,6 @@ class CoreStep:
     compute: Callable[[Frames, Options], pl.DataFrame] | None = None
     sql: str | None = None
     relations: Callable[[Frames, Options], Frames] | None = None
-    batch: int | None = None
     only_with: str | None = None
     touched_by: dict[str, tuple[Touches, ...]] = field(default_factory=dict)
     also_keys: str | None = None
@@ -68,11 +66,10 @@ def rows(
         frames |= {name: query(sql, keys=keys.unique()) for name, sql in step.keyed_reads.items()}
     if step.compute is not None:
         return _of_keys(step.compute(frames, options), keys)
-    parts = [
-        query(step.sql, **relations)
-        for relations in _batches(step, step.relations(frames, options), keys=keys)
-    ]
-    return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
+    relations = step.relations(frames, options).items()
+    return step.table.conform(
+        query(step.sql, **{name: _of_keys(frame, keys) for name, frame in relations})
+    )
 
 
 def keys_of(
@@ -98,15 +95,6 @@ def _of_keys(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
     if keys is None:
         return frame
     return frame.join(keys, on=keys.columns, how="semi")
-
-
-def _batches(step: CoreStep, relations: Frames, *, keys: pl.DataFrame | None) -> Iterator[Frames]:
-    """The relations, each cut to some of the keys at a time: together they hold every key once."""
-    [(name, frame)] = relations.items()
-    frame = _of_keys(frame, keys)
-    wanted = frame.select(step.keys).unique().sort(step.keys)
-    for part in wanted.iter_slices(step.batch or max(1, wanted.height)):
-        yield {name: frame.join(part, on=list(step.keys), how="semi")}
 
 
 def all_of(full_name: str) -> str:

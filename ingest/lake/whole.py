@@ -212,10 +212,15 @@ class Lake(AttachedLake):
         )
 
     def difference(
-        self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame | None = None
+        self,
+        table: Table,
+        frame: pl.DataFrame,
+        keys: pl.DataFrame | None = None,
+        *,
+        sees_doubles: bool = True,
     ) -> Difference:
         """Between these rows and those of the table; of `keys`, a frame of key columns: of theirs."""
-        return difference(self.sql, table, frame, keys)
+        return difference(self.sql, table, frame, keys, sees_doubles=sees_doubles)
 
     def changes_by_snapshot(self, *, after: int) -> list[tuple[int, frozenset[str]]]:
         """Each snapshot after one that has not expired, with the full names of the tables of which

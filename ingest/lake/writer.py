@@ -109,48 +109,43 @@ def difference(
     table: Table,
     frame: pl.DataFrame,
     keys: pl.DataFrame | None,
+    *,
+    sees_doubles: bool,
 ) -> Difference:
     """Between the rows and those that the table holds (of `keys`, a frame of key columns); `query`
     sees both.
 
     A row that says the same, but for its stamps, stays as it is. Floats that differ in nothing
-    but the sign of zero say the same. Rows that the table holds twice are seen without `keys`.
+    but the sign of zero say the same. Rows that the table holds twice are seen where asked for.
     """
     said = [c.name for c in table.columns if not c.is_stamp]
     same = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM new."{c}"' for c in said)
     frames = {"_rows": table.conform(frame)}
-    now = f"{quoted(table.full_name)} AS now"
+    now, key = f"{quoted(table.full_name)} AS now", list(table.key)
     if keys is not None:
         frames["_keys"] = keys.unique()
         names = " AND ".join(f'now."{c}" IS NOT DISTINCT FROM k."{c}"' for c in keys.columns)
         now = f"(SELECT now.* FROM {now} SEMI JOIN _keys AS k ON {names}) AS now"
+        key += [c for c in keys.columns if c not in key]  # a row may have gone to other keys
     new = query(f"SELECT new.* FROM _rows AS new ANTI JOIN {now} ON {same}", **frames)
-    key = ", ".join(f'now."{c}"' for c in table.key)
-    gone = query(f"SELECT {key} FROM {now} ANTI JOIN _rows AS new ON {same}", **frames)
+    columns = ", ".join(f'now."{c}"' for c in key)
+    gone = query(f"SELECT {columns} FROM {now} ANTI JOIN _rows AS new ON {same}", **frames)
     differs = Difference(new, gone)
-    if keys is not None:
+    if not sees_doubles:
         return differs
-    stored = query(f"SELECT count(*) AS n FROM {quoted(table.full_name)}")["n"][0]
+    wanted = {name: keys for name, keys in frames.items() if name == "_keys"}
+    stored = query(f"SELECT count(*) AS n FROM {now}", **wanted)["n"][0]
     if stored - gone.height == frame.height - new.height:
         return differs
-    return _with_doubles(differs, query=query, table=table, frame=frames["_rows"])
+    double = query(f"SELECT {columns} FROM {now} GROUP BY ALL HAVING count(*) > 1", **wanted)
+    return _with_doubles(differs, double, frames["_rows"])
 
 
-def _with_doubles(
-    differs: Difference,
-    *,
-    query: Callable[..., pl.DataFrame],
-    table: Table,
-    frame: pl.DataFrame,
-) -> Difference:
+def _with_doubles(differs: Difference, double: pl.DataFrame, frame: pl.DataFrame) -> Difference:
     """Beside what differs the rows of keys that the table holds more than once, though each of them
     says the same.
     """
-    key = list(table.key)
-    columns = ", ".join(f'"{c}"' for c in key)
-    double = query(
-        f"SELECT {columns} FROM {quoted(table.full_name)} GROUP BY ALL HAVING count(*) > 1"
-    )
+    key = double.columns
     once = frame.join(double, on=key, how="semi", nulls_equal=True)
     new = differs.new.join(double, on=key, how="anti", nulls_equal=True)
     return Difference(pl.concat([new, once]), pl.concat([differs.gone, double]).unique())

@@ -3,7 +3,7 @@
 Here: the shape that all assets share. Not here: what any of them computes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,15 +12,25 @@ import dagster as dg
 import polars as pl
 
 from ingest.lake import Difference, Lake, Writer
-from transforms.checks import CHECKS, check_table
+from transforms.checks import CHECKS, both, check_table
 from transforms.counting import counted
 from transforms.errors import CheckFailed
 from transforms.schemas import MART_TABLES, Table
 from transforms.touching import Touches
 
+from ..batches import Batch, divided, keys_at_once
 from ..cut import DATA_CUT
-from ..following import Cursor, Standing, fingerprint, standing, touched, write_cursor
+from ..following import (
+    UNFINISHED,
+    Cursor,
+    Standing,
+    fingerprint,
+    standing,
+    touched,
+    write_cursor,
+)
 from ..one_run import Run
+from .parts import Part
 
 FULL = "floe/full"  # the tag of a run that computes all, whatever has changed
 CHECK = "schema_holds"
@@ -49,18 +59,12 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Rows of a table: all of them, or all of some keys (a frame of key columns)."""
-
-    rows: pl.DataFrame
-    keys: pl.DataFrame | None = None
-
-
-@dataclass(frozen=True)
 class Followed:
     """A table that is computed from others as of the data cut: what has not changed since it was
     last computed is not computed again. `compute` gives the rows of some keys, or all without.
-    `touched_by`: how the rows of inputs touch keys. `follows`: as of `Mart`.
+    `touched_by`: how the rows of inputs touch keys. `follows`: as of `Mart`. Many keys (values of the
+    column `key`) are computed in batches; `every_key`: all that are touched in turn by those that are
+    touched, None = by whatever there is.
     """
 
     table: Table
@@ -68,6 +72,8 @@ class Followed:
     compute: Callable[[Run, pl.Series | None], Part]
     follows: str
     touched_by: Mapping[str, tuple[Touches, ...]] = field(default_factory=dict)
+    key: str = ""
+    every_key: Callable[[Run, pl.Series | None], pl.Series] | None = None
 
     def run(self, run: Run, *, is_full: bool) -> Iterator:
         """Brings the table up to date; gives what Dagster is told of it."""
@@ -89,8 +95,38 @@ class Followed:
             computed_at=datetime.now(UTC),
             rows_changed=0,
         )
-        part = self.compute(run, None if nothing else keys)
-        yield from _computed(run, self.table, part=part, cursor=cursor, why=stands.why)
+        parts = self.parts(run, None if nothing else keys, is_full=is_full)
+        yield from _computed(run, self.table, parts=parts, cursor=cursor, why=stands.why)
+
+    def parts(self, run: Run, keys: pl.Series | None, *, is_full: bool) -> Iterator[Part]:
+        """What `compute` gives, at once where that is little, else in batches, of a full computation
+        by the run's engine.
+        """
+        at_once = keys_at_once(self.key, patients=run.batch_patients)
+        if self.every_key is None or (keys is not None and keys.len() <= at_once):
+            yield self.compute(run, keys)
+            return
+        batches = divided(self.every_key(run, keys), at_once=at_once)
+        if keys is None and len(batches) <= 1:
+            yield self.compute(run, None)
+            return
+        by_engine = run.frames_of if is_full else None
+        frames = by_engine(self._told(run, batches)) if by_engine else self._here(run, batches)
+        for number, (of, rows) in enumerate(zip(batches, frames, strict=True), start=1):
+            is_last = number == len(batches)
+            yield Part(rows, of.to_frame(self.key), of_all=keys is None, is_last=is_last)
+
+    def rows_of(self, run: Run, keys: pl.Series) -> pl.DataFrame:
+        """The rows of these keys alone."""
+        rows = self.compute(run, keys).rows
+        return rows.join(keys.to_frame(self.key), on=self.key, how="semi")
+
+    def _here(self, run: Run, batches: Sequence[pl.Series]) -> Iterator[pl.DataFrame]:
+        return (self.rows_of(run, keys) for keys in batches)
+
+    def _told(self, run: Run, batches: Sequence[pl.Series]) -> list[Batch]:
+        same = (run.lake.snapshot(), run.cut, fingerprint(run.options))
+        return [Batch(self.table.full_name, keys, *same) for keys in batches]
 
     def _standing(self, run: Run, before: Cursor | None) -> tuple[Standing, pl.Series | None]:
         """How the table stands, and the keys of which it must be computed anew, None = all."""
@@ -124,7 +160,7 @@ def table_asset(
 
     def computed(run: Run, *, is_full: bool) -> Iterator:
         why = "it is computed in every run"
-        yield from _computed(run, table, part=Part(compute(run.lake)), cursor=None, why=why)
+        yield from _computed(run, table, parts=[Part(compute(run.lake))], cursor=None, why=why)
 
     return _asset_of(table, inputs, computed)
 
@@ -156,27 +192,34 @@ def _asset_of(
 
 
 def _computed(
-    run: Run, table: Table, *, part: Part, cursor: Cursor | None, why: str
+    run: Run, table: Table, *, parts: Iterable[Part], cursor: Cursor | None, why: str
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Checks what was computed and stores what of it differs. Raises CheckFailed where it can't be
-    stored.
+    """Checks what was computed and stores what of it differs, part by part. Raises CheckFailed where it
+    can't be stored.
     """
-    checks = check_table(table, part.rows)
-    if not checks["is_passed"].all():
-        run.lake.write(lambda writer: _put_checks(writer, checks))
-        yield _check_result(checks)
-        raise CheckFailed(_not_stored(table, checks))
-    differs = run.lake.difference(table, part.rows, part.keys)
+    checks, rows_changed = check_table(table, table.empty()), 0
+    for part in parts:
+        checks = both(checks, check_table(table, part.rows))
+        if not checks["is_passed"].all():
+            run.lake.write(partial(_put_checks, checks=checks))
+            yield _check_result(checks)
+            raise CheckFailed(_not_stored(table, checks, is_partly_new=rows_changed > 0))
+        differs = run.lake.difference(table, part.rows, part.keys, sees_doubles=part.is_whole)
+        rows_changed += differs.rows
+        stands = cursor and replace(cursor, rows_changed=rows_changed)
+        if not part.is_last and differs.rows:
+            unfinished = replace(stands, fingerprint=UNFINISHED)
+            store(run.lake, table, differs, checks, cursor=unfinished)
     before = run.checks(table)
-    is_same = not differs.rows and before.height == checks.height and before["is_passed"].all()
-    if cursor is not None and is_same and table.full_name in run.cursors:
+    is_same = not rows_changed and before.height == checks.height and before["is_passed"].all()
+    if stands is not None and is_same and table.full_name in run.cursors:
         run.is_current(table)
     else:
-        store(run.lake, table, differs, checks, cursor=cursor)
-    if differs.rows:
+        store(run.lake, table, differs, checks, cursor=stands)
+    if rows_changed:
         run.is_written(table)
-    row_count = part.rows.height if part.keys is None else None
-    yield _result(table, checks, rows_changed=differs.rows, why=why, row_count=row_count)
+    row_count = checks["rows"][0] if part.is_whole else None
+    yield _result(table, checks, rows_changed=rows_changed, why=why, row_count=row_count)
 
 
 def store(
@@ -192,7 +235,7 @@ def store(
     def work(writer: Writer) -> None:
         writer.put(table, differs)
         if cursor is not None:
-            write_cursor(writer, replace(cursor, rows_changed=differs.rows))
+            write_cursor(writer, cursor)
         _put_checks(writer, checks)
 
     lake.write(work)
@@ -219,13 +262,14 @@ def _result(
     )
 
 
-def _not_stored(table: Table, checks: pl.DataFrame) -> str:
+def _not_stored(table: Table, checks: pl.DataFrame, *, is_partly_new: bool) -> str:
     failing = checks.filter(~pl.col("is_passed")).iter_rows(named=True)
     reasons = "; ".join(
         f"{CHECKS[row['check']]}: not of {counted(row['failing_rows'], 'row')}" for row in failing
     )
+    stays = "is computed anew in part" if is_partly_new else "stays as it was"
     return (
-        f"{table.full_name} stays as it was, and what is computed from it waits: {reasons} of {checks['rows'][0]:,} "
+        f"{table.full_name} {stays}, and what is computed from it waits: {reasons} of {checks['rows'][0]:,} "
         "(mart.check_results names one of each)"
     )
 

@@ -12,7 +12,7 @@ from transforms.marts import Mart, read_of
 from transforms.marts.by_stratum import brought_forward, strata_of
 
 from ..one_run import Run
-from .build import Part
+from .parts import Part
 
 
 def of_strata(

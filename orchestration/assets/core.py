@@ -4,7 +4,9 @@ all read up to.
 Here: running a step on the lake as of the cut. Not here: what a step computes.
 """
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -17,7 +19,8 @@ from transforms.schemas import RAW_TABLES, Table
 
 from ..cut import DATA_CUT, take_cut
 from ..one_run import Run
-from .build import Followed, Part, table_asset
+from .build import Followed, table_asset
+from .parts import Part, distinct
 
 
 def core_assets() -> list[dg.AssetsDefinition]:
@@ -33,9 +36,35 @@ def followed() -> list[Followed]:
             partial(compute, step),
             follows="hour" if "cut" in step.reads else "nothing",
             touched_by=step.touched_by,
+            **_by_keys(step),
         )
         for step in CORE.values()
     ]
+
+
+def _by_keys(step: CoreStep) -> dict[str, Any]:
+    """Of a step that may have many keys: what it takes to compute some at a time."""
+    if not step.keys or step.read_for:  # whole, or by topics
+        return {}
+    return {"key": step.keys[0], "every_key": partial(_every_key, step)}
+
+
+def _recorded_in(step: CoreStep) -> Iterator[tuple[str, str]]:
+    """Each input whose rows name keys of the step, and the column that does."""
+    for name, touching in step.touched_by.items():
+        for touches in touching:
+            if touches.columns == step.keys and not (touches.part or touches.through):
+                yield name, touches.columns[0]
+
+
+def _every_key(step: CoreStep, run: Run, touched: pl.Series | None) -> pl.Series:
+    """Of all that was recorded and is stored, where nothing in particular is touched."""
+    [key] = step.keys
+    if touched is None:
+        named = [*_recorded_in(step), (step.table.full_name, key)]
+        touched = run.query(distinct(named))["key"]
+    recorded = touched.to_frame(key)
+    return keys_of(step, recorded, query=run.query, options=run.options)[key]
 
 
 def _data_cut_asset() -> dg.AssetsDefinition:

@@ -4,6 +4,7 @@ Here: reading a mart's inputs and one call. Not here: what a mart means.
 """
 
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -18,8 +19,9 @@ from transforms.touching import Touches, by
 from .. import restating
 from ..cut import DATA_CUT
 from ..one_run import Run
-from .build import Followed, Part
+from .build import Followed
 from .by_stratum import of_strata
+from .parts import Part, distinct
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
@@ -36,9 +38,30 @@ def followed() -> list[Followed]:
 
 def _of_mart(mart: Mart) -> Followed:
     touched_by = _touched_by(mart) if mart.coupled or not mart.is_summary else {}
+    by_patients = {} if mart.is_summary else _by_patients(mart)
     return Followed(
-        mart.table, mart.inputs, partial(compute, mart), mart.follows, touched_by=touched_by
+        mart.table,
+        mart.inputs,
+        partial(compute, mart),
+        mart.follows,
+        touched_by=touched_by,
+        **by_patients,
     )
+
+
+def _by_patients(mart: Mart) -> dict[str, Any]:
+    """What it takes to compute some patients at a time."""
+    return {
+        "key": patient_column(mart.table.full_name),
+        "every_key": partial(_every_patient, mart),
+    }
+
+
+def _every_patient(mart: Mart, run: Run, touched: pl.Series | None) -> pl.Series:
+    if touched is not None:
+        return touched
+    named = ((name, patient_column(name)) for name in (*mart.inputs, mart.table.full_name))
+    return run.lake.sql(distinct((name, column) for name, column in named if column))["key"]
 
 
 def _touched_by(mart: Mart) -> dict[str, tuple[Touches, ...]]:

@@ -42,11 +42,11 @@ def main(patients: int, days: int, minutes: int) -> None:
     ends = [len(records) - events * k for k in range(minutes + 1)]
     before, landed = records[: ends[-1]], 0
     for first in range(0, len(before), _AT_ONCE):
-        landed = _land(before[first : first + _AT_ONCE], landed)
+        landed = land_all(before[first : first + _AT_ONCE], landed)
     whole = _seconds(is_full=True)
     changes = []
     for k in range(minutes, 0, -1):
-        landed = _land(records[ends[k] : ends[k - 1]], landed)
+        landed = land_all(records[ends[k] : ends[k - 1]], landed)
         changes.append(_seconds())
     figures = {
         "records": len(records),
@@ -59,7 +59,7 @@ def main(patients: int, days: int, minutes: int) -> None:
     print(json.dumps(figures))
 
 
-def _land(records: Sequence[Record], landed: int) -> int:
+def land_all(records: Sequence[Record], landed: int) -> int:
     """Lands the records, a batch a topic; gives the number of batches landed so far."""
     batches = []
     for topic in sorted({topic for topic, _, _ in records}):
