@@ -37,6 +37,7 @@ from .health_samples import (
     of_workers,
     samples_by_reason,
     samples_by_topic,
+    samples_of_files,
     samples_of_run,
 )
 from .lag import stream_lag
@@ -217,6 +218,7 @@ class Health:
         )
         yield from moment_of("floe_landed_timestamp_seconds", "When a batch landed last.", landed)
         yield from samples_of_run(lake)
+        yield from samples_of_files(lake)
         yield from self._lag(lake, landed)
 
     def _lag(self, lake: Lake, landed: datetime | None) -> Iterator[Metric]:

@@ -20,6 +20,7 @@ from . import heartbeat, running
 from .contract import REASONS
 from .heartbeat import COMMIT_BUCKETS_S
 from .lake import Lake
+from .lake_files import small_files
 
 _PARTS = ("alerts", "broker", "dagster", "dashboards", "ingest")
 _OTHER = "other"
@@ -99,6 +100,19 @@ def samples_of_run(lake: Lake) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "floe_materialization_duration_seconds", "How long that took.", value=took
         )
+
+
+def samples_of_files(lake: Lake) -> Iterator[Metric]:
+    """Whether upkeep keeps up: files of the newest snapshot."""
+    tables = small_files(lake.rows)
+    yield GaugeMetricFamily(
+        "floe_data_files", "Files of the lake.", value=sum(one.files for one in tables)
+    )
+    yield GaugeMetricFamily(
+        "floe_small_files",
+        "Files below 1 MiB of the table that has most of them.",
+        value=max((one.small for one in tables), default=0),
+    )
 
 
 def batches_of(lake: Lake) -> int:

@@ -25,6 +25,8 @@ _SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 # commit 1.5 times the CPU time (76 ms for 51); with 200 rows a batch a commit was 1.9 times as dear
 # for queries no faster.
 INLINED_ROWS = 10
+# About as long as a file may be that one step of upkeep rewrites within a second.
+FILE_BYTES = 32 * 2**20
 
 
 def extensions(settings) -> tuple[str, ...]:

@@ -32,6 +32,14 @@ def named_files(cursor) -> list[NamedFile]:
     return [NamedFile(*row) for row in rows]
 
 
+def keys_of_files(cursor, *, after: int) -> list[tuple[str, str | None, int]]:
+    """Of the newest snapshot's data files with a number above `after`: path below the data, key, rows."""
+    return cursor.execute(f"""
+        SELECT CASE WHEN f.path_is_relative THEN t.path || f.path ELSE f.path END, f.encryption_key, f.record_count
+        FROM {METADATA}.ducklake_data_file f JOIN ({_TABLES}) t USING (table_id)
+        WHERE f.data_file_id > {after} AND f.end_snapshot IS NULL AND t.is_current""").fetchall()
+
+
 def _files(kind: str, name: str) -> str:
     return f"""
         SELECT f.{kind}_id, '{name}', t.table_name,

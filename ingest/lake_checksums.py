@@ -68,13 +68,15 @@ def mark_now(cursor, data_path: str, path: str) -> FileMark | None:
         return None
 
 
-def forget_removed(cursor) -> None:
-    """Notes of files that no snapshot reads any more."""
-    gone = notes(cursor).keys() - {file.path for file in named_files(cursor)}
-    for some in _parts(sorted(gone), 1000):
-        cursor.execute(
-            f"DELETE FROM {_NOTES} WHERE path IN ({', '.join('?' * len(some))})", list(some)
-        )
+def gone_notes(cursor) -> list[str]:
+    """Paths that are noted of files that no snapshot reads any more."""
+    return sorted(notes(cursor).keys() - {file.path for file in named_files(cursor)})
+
+
+def forget(cursor, paths: Sequence[str]) -> None:
+    """Takes out their notes."""
+    marks = ", ".join("?" * len(paths))
+    cursor.execute(f"DELETE FROM {_NOTES} WHERE path IN ({marks})", list(paths))
 
 
 def _parts(items: Sequence, size: int) -> Iterator[Sequence]:

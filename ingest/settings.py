@@ -80,6 +80,11 @@ class _Base(BaseSettings):
     ray_token_file: str = Field(
         "", description="file of the cluster's token; empty = RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
     )
+    upkeep_quiet_hours: str = Field(
+        "0-5",
+        pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-4])$",
+        description="hours (UTC, from-to) in which upkeep may keep writers waiting for longer than a second",
+    )
     health_port: int = Field(
         8060,
         ge=0,

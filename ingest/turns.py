@@ -1,5 +1,5 @@
-"""Turns: one writer at a time over a catalog that takes one writer at a time; no file removed while
-a copy is made.
+"""Turns: one writer at a time over a catalog that takes one writer at a time; one run at a time; no file
+removed while a copy is made.
 
 Here: advisory locks between the processes of a machine, the turn fair among those who wait.
 Not here: what is written (lake/) or copied (backup.py). The locks are the kernel's: they end with
@@ -10,7 +10,7 @@ import fcntl
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -44,6 +44,21 @@ def removing_files(catalog: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+@contextmanager
+def one_holder(path: Path, *, on_wait: Callable[[str], object]) -> Iterator[None]:
+    """Holds the lock while the block runs, however long another has it: `on_wait` is told once who."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _try_lock(descriptor):
+            on_wait(_holder(path))
+            while not _try_lock(descriptor):
+                time.sleep(0.2)
+        _sign(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _kept(catalog: Path) -> Path:
     return catalog.with_name(catalog.name + ".kept")
 
@@ -60,8 +75,7 @@ def file_turn(path: Path, *, wait_s: float) -> Iterator[None]:
     with ExitStack() as held:
         with _locked(path.with_name(path.name + ".door"), deadline, holder=path):
             turn = held.enter_context(_locked(path, deadline, holder=path))
-        os.ftruncate(turn, 0)
-        os.pwrite(turn, str(os.getpid()).encode(), 0)
+        _sign(turn)
         yield
 
 
@@ -89,6 +103,11 @@ def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def _holder(path: Path) -> str:

@@ -6,17 +6,16 @@ Here: the jobs, the sensor, the schedules. Not here: the assets, a job run in th
 sensor asks the lake itself.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from ingest.inspection import last_release, released_snapshots
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import CatalogMissing
 
 from .cut import DATA_CUT, is_behind
-from .following import CURSORS
+from .resources import lake_to_tidy
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart", "app")
 _SENSOR_S = 15
@@ -66,10 +65,11 @@ def reconcile(context: dg.ScheduleEvaluationContext):
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
 
-@dg.op(required_resource_keys={"lake"})
+@dg.op
 def upkeep(context: dg.OpExecutionContext):
-    """The lake's upkeep: never beside a materialisation, which holds the same resource."""
-    context.log.info(f"{tidy(context.resources.lake)}")
+    """The lake's upkeep, in steps: who writes has its turn between them."""
+    with lake_to_tidy(Settings(), say=context.log.warning) as lake:
+        context.log.info(f"{tidy(lake, may_be_long=is_quiet(Settings()))}")
 
 
 @dg.job(
@@ -119,14 +119,20 @@ def nightly_comparison(context: dg.ScheduleEvaluationContext):
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
 
-def tidy(lake: Lake, *, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
+def tidy(
+    lake: Lake, *, keep: timedelta = timedelta(days=7), may_be_long: bool = True
+) -> dict[str, int]:
     """Upkeep that keeps every snapshot from which a table or the last release is followed, and those
-    that any release names; counts of what was done.
+    that any release names; before the first run no snapshot expires. Counts of what was done.
     """
-    cut, release = lake.table(DATA_CUT.full_name), last_release(lake)
-    if cut.is_empty():
-        return lake.upkeep()
-    followed = [cut["lake_snapshot"][0], *([release["lake_snapshot"]] if release else [])]
-    cursors = lake.rows(f"SELECT min(least(raw_snapshot, read_at)) FROM {CURSORS.full_name}")
-    followed += [at for (at,) in cursors if at is not None]
-    return lake.upkeep(expire_before=min(followed), keep=keep, named=released_snapshots(lake))
+    is_computed = not lake.table(DATA_CUT.full_name).is_empty()
+    return lake.upkeep(
+        expire_before=lake.snapshot() if is_computed else None, keep=keep, may_be_long=may_be_long
+    )
+
+
+def is_quiet(settings, *, now: datetime | None = None) -> bool:
+    """Whether steps that keep writers waiting for longer may be taken (FLOE_UPKEEP_QUIET_HOURS)."""
+    first, after = (int(hour) for hour in settings.upkeep_quiet_hours.split("-"))
+    hour = (now or datetime.now(UTC)).hour
+    return first <= hour < after if first <= after else hour >= first or hour < after

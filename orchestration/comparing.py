@@ -52,7 +52,7 @@ def compare_now(settings, *, say: Callable[[str], None]) -> None:
     with Lake.open(settings, read_only=True):
         pass  # refuses where there is no lake, or one of an earlier release: neither is made here
     require_usable(settings)
-    with lake_to_materialize(settings) as lake, engine(settings) as mapped:
+    with lake_to_materialize(settings, say=say) as lake, engine(settings) as mapped:
         compared = compare(lake, in_batches(mapped))
     for sentence in sentences(compared):
         say(sentence)

@@ -21,10 +21,12 @@ from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import read_duty
 from ingest.broker import status
 from ingest.lake import Lake
+from ingest.lake_files import small_files
 from ingest.private import close_to_others
 from ingest.secrecy import hidden
+from transforms.alerting.rules import MOST_SMALL_FILES
 from transforms.counting import counted
-from transforms.errors import FloeError
+from transforms.errors import CatalogMissing, FloeError
 
 from . import engines
 from .engines import local
@@ -138,6 +140,30 @@ def _lake_files(name, settings) -> Finding:
             "SELECT count(*) FROM glob($all)", {"all": f"{settings.data_path.rstrip('/')}/**"}
         ).item()
     return Finding(name, f"{files:,} at {settings.data_path}")
+
+
+def _small_files(name, settings) -> Finding:
+    """Whether upkeep keeps up."""
+    try:
+        with Lake.open(settings, read_only=True) as lake:
+            tables, faults = small_files(lake.rows), lake.table("app.upkeep_faults").height
+    except CatalogMissing:
+        return Finding(name, "there is no lake yet", is_needed=False)
+    if faults:
+        return Finding(
+            name,
+            "upkeep stopped at a step that left other rows than before",
+            "floe upkeep says which and what to do",
+        )
+    most = tables[0].small if tables else 0
+    where = f", most of them in {tables[0].table}" if most else ""
+    remedy = "floe upkeep merges them; by itself it comes each hour while Dagster runs"
+    return Finding(
+        name,
+        f"{sum(one.small for one in tables):,} below 1 MiB{where}",
+        remedy if most > MOST_SMALL_FILES else None,
+        is_needed=False,
+    )
 
 
 def _port(which: str) -> Callable:
@@ -305,6 +331,7 @@ _CHECKS = (
     _topics,
     _lake,
     _lake_files,
+    _small_files,
     _port("broker"),
     _port("dashboards"),
     _port("dagster"),

@@ -83,7 +83,7 @@ def _restated(lake: Lake) -> Iterator[str]:
 
 def release_now(settings, *, say: Callable[[str], None]) -> None:
     """A release of the marts as they stand, due or not."""
-    with lake_to_materialize(settings) as lake:
+    with lake_to_materialize(settings, say=say) as lake:
         sentence = make_release(lake, options=settings.options, now=datetime.now(UTC))
         say(sentence)
 

@@ -3,14 +3,13 @@
 Here: the lake, one run and its engine. Not here: what is done with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import dagster as dg
-from filelock import FileLock
 
-from ingest.lake import Lake, LakeOfARun
+from ingest.lake import Lake, LakeOfARun, alone
 from ingest.private import keep_private, make_home
 from ingest.settings import Settings
 
@@ -19,21 +18,32 @@ from .batches import FramesOf
 from .engines import Map, engine
 from .one_run import Run
 
+Say = Callable[[str], object]
+
 
 @contextmanager
-def lake_to_materialize(settings) -> Iterator[Lake]:
-    """The lake, once no other run writes core, mart and releases."""
+def lake_to_materialize(settings, *, say: Say = lambda _: None) -> Iterator[Lake]:
+    """The lake, once no other run, on this host or another, writes core, mart and releases."""
     keep_private()
     make_home(settings)
-    with FileLock(settings.home / "materialize.lock"), LakeOfARun.open(settings) as lake:
+    with alone(settings, "materialize", say=say), LakeOfARun.open(settings) as lake:
+        yield lake
+
+
+@contextmanager
+def lake_to_tidy(settings, *, say: Say = lambda _: None) -> Iterator[Lake]:
+    """The lake, once no other upkeep is at work."""
+    keep_private()
+    make_home(settings)
+    with Lake.open(settings) as lake, alone(settings, "upkeep", say=say):
         yield lake
 
 
 @dg.resource(
     description="The lake, open for one run; one run at a time writes core, mart and releases."
 )
-def lake_resource(_context):
-    with lake_to_materialize(Settings()) as lake:
+def lake_resource(context):
+    with lake_to_materialize(Settings(), say=context.log.warning) as lake:
         yield lake
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from ingest import cluster, heartbeat, inspection, masked_arms, running, stream
 from ingest.lag import stream_lag
 from ingest.lake import Lake, StillLake
+from ingest.lake_files import small_files
 from ingest.log_proofs import log_proofs
 from ingest.proofs import missing_positions
 from ingest.secrecy import hidden
@@ -62,6 +63,7 @@ def system_status(settings) -> dict:
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": workers,
             "masked_studies": _masked_studies(lake),
+            "files": _files(lake),
             "up": running.running(settings),
             "down": running.parts_down(settings),
             "stream_faults": [hidden(s, settings) for s in stream_faults(settings, lake)],
@@ -104,6 +106,19 @@ def _masked_studies(lake: Lake) -> list[dict]:
     return [{"study_id": study, "masked_until": until} for study, until in masked.items()]
 
 
+def _files(lake: Lake) -> dict:
+    """How many files the lake has, and what keeps upkeep from its work."""
+    tables = small_files(lake.rows)
+    most = tables[0] if tables else None
+    faults = lake.table(APP_TABLES["upkeep_faults"].full_name).sort("found_at")
+    return {
+        "files": sum(one.files for one in tables),
+        "small_files": sum(one.small for one in tables),
+        "most_small_files": None if most is None else {"table": most.table, "files": most.small},
+        "upkeep_faults": faults.to_dicts(),
+    }
+
+
 def print_status(facts: dict) -> None:
     _print_up(facts["up"])
     for sentence in facts["down"]:
@@ -117,6 +132,7 @@ def print_status(facts: dict) -> None:
     tell(
         f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)"
     )
+    _print_files(facts["files"])
     _print_masked(facts["masked_studies"])
     if facts["outdated"]:
         tell(f"figures            {facts['outdated']}")
@@ -197,6 +213,19 @@ def _print_checks(failed: list[dict]) -> None:
     if failed:
         tell(
             "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
+        )
+
+
+def _print_files(files: dict) -> None:
+    most = files["most_small_files"]
+    where = f", most of them ({most['files']:,}) in {most['table']}" if files["small_files"] else ""
+    tell(
+        f"files              {files['files']:,}, {files['small_files']:,} of them below 1 MiB{where}"
+    )
+    for fault in files["upkeep_faults"]:
+        tell(
+            f"upkeep             stopped: after {fault['step']} {fault['table_name']} had {fault['rows_after']:,} rows, "
+            f"before it {fault['rows_before']:,} (snapshot {fault['snapshot_before']}); floe upkeep says more"
         )
 
 

@@ -1,5 +1,5 @@
 """What the watcher measures of the system: who spoke when, the disk, clocks, checks, how old the
-figures are, how they stand against a full computation.
+figures are, how they stand against a full computation, whether upkeep keeps up.
 
 Here: queries and the disk. Not here: what calls for an alert (transforms/alerting/system.py).
 """
@@ -14,6 +14,7 @@ from transforms.alerting.causes import RULED
 
 from ..inspection import restated_since_release
 from ..lake import Lake
+from ..lake_files import small_files
 from .kept import Kept
 
 # By the hour, so that a frame stays small: of each the 28 days up to when it was heard last,
@@ -72,6 +73,8 @@ def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
             system.of_tables(lake.sql(_BEHIND), checks=checks, now=now),
             system.of_restatements(restated_since_release(lake), now=now),
             system.of_comparisons(lake.table("app.comparisons"), now=now),
+            system.of_small_files(_small_files(lake), now=now),
+            system.of_upkeep_faults(lake.table("app.upkeep_faults"), now=now),
         ]
     )
 
@@ -79,6 +82,12 @@ def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
 def _spoken(kept: Kept, lake: Lake, *, now: datetime) -> pl.DataFrame:
     parts = [kept.query(_SPOKEN, instant=pl.DataFrame({"moment": [now]})), lake.sql(_TOPICS)]
     return pl.concat([part.cast(dict(system.SPOKEN)) for part in parts])
+
+
+def _small_files(lake: Lake) -> pl.DataFrame:
+    rows = [(one.table, one.small) for one in small_files(lake.rows)]
+    schema = {"table_name": pl.String, "small_files": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _sources(kept: Kept, settings, *, now: datetime) -> pl.DataFrame:

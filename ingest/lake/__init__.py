@@ -8,10 +8,11 @@ Many processes use one lake at once: readers never wait for writers; writers tak
 transaction is run again where the catalog was busy all the same.
 """
 
+from .alone import alone
 from .read_once import LakeOfARun
 from .statements import TABLES
 from .still import StillLake
 from .whole import Lake
 from .writer import Difference, Writer
 
-__all__ = ["TABLES", "Difference", "Lake", "LakeOfARun", "StillLake", "Writer"]
+__all__ = ["TABLES", "Difference", "Lake", "LakeOfARun", "StillLake", "Writer", "alone"]

@@ -146,6 +146,12 @@ class AttachedLake:
         """A transaction with the turn, and the files that it makes: to be flushed as the last thing
         before its commit.
         """
+        with self._turn(), self._lasting_in_turn(cursor) as files:
+            yield files
+
+    @contextmanager
+    def _lasting_in_turn(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[NewFiles]:
+        """The same for who has the turn."""
         new = self._folder.transaction() if self._folder else nullcontext(NoFiles())
-        with self._turn(), new as files, in_transaction(cursor):
+        with new as files, in_transaction(cursor):
             yield files

@@ -23,6 +23,7 @@ from transforms.errors import CatalogMissing
 
 from ..durability import move_durably
 from ..lake_attach import (
+    FILE_BYTES,
     NO_LAKE,
     attach_statement,
     catalog_file,
@@ -54,22 +55,28 @@ def repeated(work: Callable[[], T]) -> T:
 
 
 def connect(settings) -> duckdb.DuckDBPyConnection:
-    names = extensions(settings)
-    config = {"python_enable_replacements": False, "memory_limit": settings.lake_memory}
+    threads = {"threads": settings.lake_threads} if settings.lake_threads else {}
+    limits = {"memory_limit": settings.lake_memory} | threads
+    with floes_errors(settings):
+        connection = connected(extensions(settings), **limits)
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute(f"SET GLOBAL ducklake_target_file_size = '{FILE_BYTES}B'")
+        connection.execute(f"SET GLOBAL temp_directory = '{sql_text(spill_folder(settings))}'")
+        if secret := s3_secret(settings):
+            connection.execute(secret)
+    return connection
+
+
+def connected(names: tuple[str, ...], **config: str | int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own with these extensions."""
+    config["python_enable_replacements"] = False
     if all(_in_wheel(name) for name in names):
         # requirements.lock pins each wheel by its hash: DuckDB's own look at the signature would
         # read 90 MB a start
         config["allow_unsigned_extensions"] = True
-    connection = duckdb.connect(
-        config=config | ({"threads": settings.lake_threads} if settings.lake_threads else {})
-    )
-    with floes_errors(settings):
-        for name in names:
-            _load(connection, name)
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        connection.execute(f"SET GLOBAL temp_directory = '{sql_text(spill_folder(settings))}'")
-        if secret := s3_secret(settings):
-            connection.execute(secret)
+    connection = duckdb.connect(config=config)
+    for name in names:
+        _load(connection, name)
     return connection
 
 

@@ -7,7 +7,7 @@ when (turns.py).
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from transforms.schemas import Table
+from transforms.schemas.app import UPKEEP_FAULTS
 from transforms.schemas.views import VIEWS, View
 
 from ..lake_answers import confinement, parquet_columns
@@ -41,7 +42,7 @@ from .statements import (
     require_only_reading,
     rows_of,
 )
-from .upkeep import run_upkeep
+from .upkeep import Choice, run_upkeep
 from .writer import (
     Difference,
     Writer,
@@ -271,21 +272,25 @@ class Lake(AttachedLake):
         else:
             self.write(bring_forward)
 
-    def upkeep(
-        self,
-        expire_before: int | None = None,
-        keep: timedelta = timedelta(days=7),
-        named: Collection[int] = (),
-    ) -> dict[str, int]:
+    def upkeep(self, expire_before: int | None = None, **choice: Any) -> dict[str, int]:
         """Moves inlined rows into files, merges small files, rewrites files that are mostly
         deleted, and removes the snapshots below `expire_before` that are older than `keep`, with
-        the files that only they used.
+        the files that only they used: in steps, between which the writers' turn is free.
 
         `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None:
-        none expires). `named`: snapshots that never do. Files go a day after their last snapshot, so that a long reader keeps what it
-        reads. Returns counts.
+        none expires); never past one from which a table or the last release is followed, nor one that
+        a release names. Files go a day after their last snapshot, so that a long reader keeps what it
+        reads. Returns counts. `choice`: of upkeep.Choice (`keep`, `named`, `most_s`, `may_be_long`,
+        `on_step`). LakeDamaged where a step left another number of rows than before.
         """
-        return run_upkeep(self, expire_before, keep=keep, named=named)
+        return run_upkeep(self, Choice(expire_before=expire_before, **choice))
+
+    def after_faults(self) -> int:
+        """Upkeep goes on where somebody has looked after what it stopped at; how many faults that were."""
+        count = self.table(UPKEEP_FAULTS.full_name).height
+        if count:
+            self.write(lambda writer: writer.execute(f"DELETE FROM {UPKEEP_FAULTS.full_name}"))
+        return count
 
     def check_files(self) -> FileCheck:
         """Holds every file against the checksum with which it was written: reads all of them."""

@@ -173,12 +173,29 @@ def mend() -> None:
 
 
 @app.command()
-def upkeep() -> None:
-    """Flushes small inserts, merges small files, expires old snapshots."""
-    from ingest.lake import Lake
+def upkeep(
+    long: Annotated[
+        bool,
+        typer.Option(
+            "--long",
+            help="Also steps that keep who writes waiting for longer than a second, outside FLOE_UPKEEP_QUIET_HOURS too.",
+        ),
+    ] = False,
+    after_fault: Annotated[
+        bool,
+        typer.Option(
+            "--after-fault",
+            help="Go on where a step had found other rows than before: somebody has looked after it.",
+        ),
+    ] = False,
+) -> None:
+    """Flushes small inserts, merges small files, expires old snapshots: in steps, beside who writes."""
+    from ..automation import is_quiet, tidy
+    from ..resources import lake_to_tidy
 
-    from ..automation import tidy
-
-    with Lake.open(site_settings()) as lake:
-        for what, count in tidy(lake).items():
+    settings = site_settings()
+    with lake_to_tidy(settings, say=say) as lake:
+        if after_fault:
+            tell(f"{counted(lake.after_faults(), 'fault')} looked after")
+        for what, count in tidy(lake, may_be_long=long or is_quiet(settings)).items():
             tell(f"{count:>8}  {what.replace('_', ' ')}")

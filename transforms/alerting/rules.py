@@ -152,6 +152,9 @@ _OF_DUTIES = (
         is_closing_final=True,
     ),
 )
+# Of one table: more than an hour of landings a second leaves, and upkeep comes every hour.
+MOST_SMALL_FILES = 5_000
+
 _OF_THE_SYSTEM = (
     AlertRule(
         id="silence",
@@ -220,6 +223,24 @@ _OF_THE_SYSTEM = (
         tier="today",
         told="operator",
         clears="a comparison finds the table equal",
+    ),
+    AlertRule(
+        id="upkeep_behind",
+        title="the lake's small files are not merged",
+        when=f"a table has more than {MOST_SMALL_FILES:,} files that upkeep has not merged, so that each query of it opens them all; "
+        "one alert for the table that has most",
+        tier="today",
+        told="operator",
+        clears="upkeep has merged them",
+    ),
+    AlertRule(
+        id="upkeep_stopped",
+        title="upkeep found other rows than before",
+        when="after a step of upkeep a table had another number of rows than before it: upkeep does nothing any more until somebody "
+        "has looked after it, and what the step replaced still lies there",
+        tier="now",
+        told="operator",
+        clears="somebody has looked after it (floe upkeep --after-fault)",
     ),
 )
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from ..schemas import TIMESTAMP
 from .causes import causes
+from .rules import MOST_SMALL_FILES
 
 SPOKEN = pl.Schema(
     {
@@ -31,6 +32,8 @@ KINDS = (
     "tables",
     "release",
     "comparison",
+    "small_files",
+    "upkeep",
 )
 WINDOW_DAYS, MIN_DAYS = 28, 10
 _GB = 10**9
@@ -207,6 +210,39 @@ def of_comparisons(comparisons: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
         now=now,
         occurred_at=pl.col("compared_at"),
         finding=pl.format("rows that differ: {}, of {}", "rows_differing", "rows"),
+    )
+
+
+def of_small_files(files: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """One cause where upkeep does not keep up. `files`: `table_name`, `small_files`."""
+    many = files.filter(pl.col("small_files") > MOST_SMALL_FILES)
+    worst = many.sort("small_files", "table_name", descending=[True, False]).head(1)
+    return _of_system(
+        "upkeep_behind",
+        worst,
+        subject_kind="small_files",
+        subject_id=pl.lit("lake"),
+        now=now,
+        finding=pl.format("{} has {} small files", "table_name", "small_files"),
+    )
+
+
+def of_upkeep_faults(faults: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a step that left another number of rows; `faults`: app.upkeep_faults."""
+    return _of_system(
+        "upkeep_stopped",
+        faults.unique("table_name", keep="first", maintain_order=True),
+        subject_kind="upkeep",
+        subject_id=pl.col("table_name"),
+        now=now,
+        occurred_at=pl.col("found_at"),
+        finding=pl.format(
+            "{}: {} rows after a step, {} before it, at snapshot {}",
+            "step",
+            "rows_after",
+            "rows_before",
+            "snapshot_before",
+        ),
     )
 
 

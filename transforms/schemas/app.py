@@ -197,6 +197,26 @@ COMPARISONS = Table(
     ("table_name",),
 )
 
+UPKEEP_FAULTS = Table(
+    "app",
+    "upkeep_faults",
+    "One row a step of upkeep after which a table had another number of rows than before: until somebody has looked after it no file is removed and no snapshot expires.",
+    (
+        Column("found_at", TIMESTAMP, "when", required=True),
+        Column("step", pl.String, "flush, merge, rewrite or expire", required=True),
+        Column("table_name", pl.String, "schema and name", required=True),
+        Column("snapshot_before", pl.Int64, "newest snapshot of the lake before it", required=True),
+        Column("rows_before", pl.Int64, "rows before it", unit=COUNT, required=True),
+        Column("rows_after", pl.Int64, "rows after it", unit=COUNT, required=True),
+        Column(
+            "detail",
+            pl.String,
+            "files that do not hold as many rows as the catalog says; null = none",
+        ),
+    ),
+    ("found_at", "step", "table_name"),
+)
+
 _OWN = (
     RELEASES,
     RELEASED_CELLS,
@@ -205,6 +225,7 @@ _OWN = (
     CURSORS,
     FILE_CHECKSUMS,
     COMPARISONS,
+    UPKEEP_FAULTS,
 )
 
 APP_TABLES: dict[str, Table] = {t.name: t for t in (*_OWN, *RELEASED.values())}

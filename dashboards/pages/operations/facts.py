@@ -14,6 +14,7 @@ from ingest import inspection
 from ingest.heartbeat import heartbeats, ingest_unknown
 from ingest.lag import stream_lag
 from ingest.lake import Lake
+from ingest.lake_files import small_files
 from ingest.secrecy import hidden
 from transforms.errors import FloeError
 
@@ -137,3 +138,10 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
         None,
         "Lag is unknown: there is no lake yet.",
     )
+
+
+def file_facts(lake: Lake) -> tuple[int, str | None, int]:
+    """Small files of the table that has most of them, its name, and the faults that upkeep stopped at."""
+    tables = small_files(lake.rows)
+    n_faults = lake.rows("SELECT count(*) FROM app.upkeep_faults")[0][0]
+    return (tables[0].small, tables[0].table, n_faults) if tables else (0, None, n_faults)

@@ -5,6 +5,7 @@ Here: facts -> tiles. Not here: the tables (page.py), the facts (facts.py).
 
 from datetime import UTC, datetime
 
+from transforms.alerting.rules import MOST_SMALL_FILES
 from transforms.counting import spoken
 from transforms.schemas import MART_TABLES
 
@@ -13,7 +14,7 @@ from ...components import tile
 from ...computed import Computed
 from ...reader import Reader
 from ..base import why_unknown
-from .facts import Stream, failing_checks, workers
+from .facts import Stream, failing_checks, file_facts, workers
 from .parts import parts_tile
 
 
@@ -35,6 +36,7 @@ def health_tiles(reader: Reader, facts: Stream | None, computed: Computed) -> li
         ),
         parts_tile(reader),
         _checks_tile(reader),
+        _files_tile(reader),
         tile("Content unknown", words.count(unknown), "fields, values or instruments"),
     ]
 
@@ -89,6 +91,23 @@ def _checks_tile(reader: Reader):
     return tile(
         "Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0
     )
+
+
+def _files_tile(reader: Reader):
+    """Whether upkeep keeps up, and whether it stopped."""
+    files = reader.inspect(file_facts, name="files", max_age_s=60)
+    if files is None:
+        return tile("Small files", words.NOTHING, "not known")
+    most, table, n_faults = files
+    if n_faults:
+        return tile(
+            "Small files",
+            words.count(most),
+            "upkeep stopped: floe upkeep says why",
+            is_concern=True,
+        )
+    text = f"in {table}, below 1 MiB; upkeep merges them" if table else "there is no file yet"
+    return tile("Small files", words.count(most), text, is_concern=most > MOST_SMALL_FILES)
 
 
 def ago(at: datetime | None) -> str:

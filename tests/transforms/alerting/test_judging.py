@@ -930,6 +930,8 @@ ELSEWHERE = {
     "tables_stale": "system.of_tables",
     "figures_restated": "system.of_restatements",
     "comparison_differs": "system.of_comparisons",
+    "upkeep_behind": "system.of_small_files",
+    "upkeep_stopped": "system.of_upkeep_faults",
 }
 
 

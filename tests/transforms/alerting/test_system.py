@@ -161,3 +161,39 @@ def test_each_table_that_differs_is_a_cause():
     ]
     assert causes["occurred_at"].to_list() == [NOW - timedelta(hours=9), NOW]
     assert "SECRET" not in str(causes.to_dicts())
+
+
+@pytest.mark.parametrize(
+    ("small", "finding"),
+    [
+        ({}, None),
+        ({"raw.readings": 5_000}, None),
+        ({"raw.readings": 5_001, "raw.telemetry": 12}, "raw.readings has 5001 small files"),
+        ({"raw.readings": 5_001, "raw.telemetry": 9_000}, "raw.telemetry has 9000 small files"),
+    ],
+)
+def test_small_files_that_are_not_merged_are_one_cause(small, finding):
+    """Of the table that has most, from more than 5,000 on; one alert, however many tables there are."""
+    schema = {"table_name": pl.String, "small_files": pl.Int64}
+    files = pl.DataFrame(list(small.items()), schema=schema, orient="row")
+    causes = system.of_small_files(files, now=NOW)
+    assert causes["finding"].to_list() == ([finding] if finding else [])
+    assert causes["subject_id"].to_list() == (["lake"] if finding else [])
+
+
+def test_a_step_that_left_other_rows_is_a_cause_a_table():
+    """Two faults of one table are one alert, with the first one's numbers."""
+    rows = pl.DataFrame(
+        [
+            (NOW - timedelta(hours=2), "merge", "raw.readings", 41, 100, 99, None),
+            (NOW, "merge", "raw.readings", 55, 120, 119, None),
+        ],
+        schema=APP_TABLES["upkeep_faults"].polars_schema,
+        orient="row",
+    )
+    causes = system.of_upkeep_faults(rows, now=NOW)
+    assert causes["subject_id"].to_list() == ["raw.readings"]
+    assert causes["finding"].to_list() == [
+        "merge: 99 rows after a step, 100 before it, at snapshot 41"
+    ]
+    assert system.of_upkeep_faults(rows.clear(), now=NOW).is_empty()
