@@ -76,14 +76,6 @@ def last_release(lake: Lake) -> dict | None:
     return rows.row(-1, named=True)
 
 
-def released_snapshots(lake: Lake) -> set[int]:
-    """Those that a release names: of what it was computed, and in which its marts stand."""
-    rows = lake.rows(
-        f"SELECT lake_snapshot, marts_snapshot FROM {APP_TABLES['releases'].full_name}"
-    )
-    return {at for row in rows for at in row if at is not None}
-
-
 def restated_since_release(lake: Lake) -> dict | None:
     """Of the last release how many figures were restated since, by reason, and when last; None
     before the first.

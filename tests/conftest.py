@@ -45,6 +45,8 @@ _SYSTEMS = (
     "tests/ingest/alerting/test_running.py",
     "tests/ingest/alerting/test_work_lists.py",
     "tests/ingest/test_s3.py",
+    "tests/ingest/test_upkeep.py",
+    "tests/ingest/test_many_hosts.py",
     "tests/ingest/test_postgres.py",
     "tests/transforms/released/test_hidden_cells.py",
     "tests/transforms/released/test_whole_release.py",

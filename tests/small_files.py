@@ -58,6 +58,8 @@ def make(home: Path | str, *, files: int, events: int) -> None:
         for begin in range(1, files, _AT_ONCE):
             numbers = range(begin, min(files, begin + _AT_ONCE))
             lake.write(lambda writer, numbers=numbers: _write(writer, first, numbers, events))
+        end = f"UPDATE raw.stream_offsets SET next_offset = {files * events}"
+        lake.write(lambda writer: writer.execute(end))
 
 
 def _write(writer, first: pl.DataFrame, numbers: range, events: int) -> None:

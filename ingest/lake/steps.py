@@ -196,7 +196,7 @@ def expiry_step(lake: AttachedLake, snapshots: list[int], *, kept: Collection[in
                 turn.moved = cursor.execute(expiry_call(snapshots)).pl()
                 if (after := files_now(cursor)) != before:
                     raise LakeDamaged(_refused(snapshots, before, after))
-            return turn, lake._again(lambda: _lost(cursor, earlier, newest))
+            return turn, lake._again(lambda: _lost(cursor, earlier, newest, before))
 
     turn, fault = lake._on_cursor(once)
     if fault:
@@ -204,7 +204,13 @@ def expiry_step(lake: AttachedLake, snapshots: list[int], *, kept: Collection[in
     return Step("expire", "", turn.moved.height, turn.seconds)
 
 
-def _lost(cursor, earlier: dict[int, int], newest: int) -> Fault | None:
+def _lost(
+    cursor, earlier: dict[int, int], newest: int, files: tuple[int, int, int]
+) -> Fault | None:
+    """What is not there any more of the snapshots that stay; `files`: those of the newest one before."""
+    if (left := files_now(cursor)) != files:
+        told = "all tables now (counted are files)"
+        return Fault("expire", told, newest, files[1], left[1], None)
     now = rows_as_of(cursor, earlier)
     for snapshot, n_rows in earlier.items():
         if now[snapshot] != n_rows:

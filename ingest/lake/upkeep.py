@@ -139,11 +139,15 @@ class _Upkeep:
             self._merge_table(table, by_table[table])
 
     def _merge_table(self, table: str, files: list[DataFile]) -> None:
-        pace = Pace()
-        while self._is_time() and (merge := next_merge(files, pace)):
+        """What lands meanwhile is for the next run: else a table in which something lands during each step
+        would have no end.
+        """
+        pace, left = Pace(), 2 * due_merges(files)
+        while left > 0 and self._is_time() and (merge := next_merge(files, pace)):
             step = self._did("merged_files", merge_step(self._lake, table, merge))
             if not step.count:
                 return  # DuckLake sees nothing to merge there
+            left -= step.count
             pace.took(step.turn_s)
             files = self._files(table).get(table, [])
 

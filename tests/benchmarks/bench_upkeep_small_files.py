@@ -1,7 +1,7 @@
 """Upkeep of a lake that fell behind: thousands of small files in one table of readings, within 1 GB.
 
 Here: seconds, peak memory, the longest turn, files left. Not here: that rows stay the same at each step
-(tests/ingest/test_upkeep.py). Each lake is made and tidied in processes of their own.
+(ingest/test_upkeep.py). Each lake is made and tidied in processes of their own.
 """
 
 import json

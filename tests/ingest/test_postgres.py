@@ -2,6 +2,10 @@
 processes.
 """
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -9,7 +13,7 @@ import polars as pl
 import pytest
 
 from ingest.contract import encode
-from ingest.lake import Lake
+from ingest.lake import Lake, alone
 from ingest.landing import land, prepare
 from ingest.positions import stored_positions
 from ingest.settings import Settings
@@ -158,3 +162,91 @@ def test_writers_at_once(settings):
     shared = rows.filter(pl.col("p") == 9)["o"].sort().to_list()
     assert shared == list(range(len(shared)))
     assert len(shared) + len(conflicts) == 20
+
+
+_HOLDS = """
+import os, sys, time
+from pathlib import Path
+from ingest.lake import alone
+from ingest.settings import Settings
+with alone(Settings(home=Path(sys.argv[1]), catalog=sys.argv[2], data=""), sys.argv[3]):
+    print("has it", flush=True)
+    time.sleep(120)
+"""
+
+
+def _holder(settings, what: str) -> subprocess.Popen:
+    """A process that has the lock, as another host's would: with a home of its own."""
+    home = settings.home / "another"
+    home.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS, str(home), settings.catalog, what],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "has it\n"
+    return process
+
+
+def test_of_two_runs_one_waits_and_a_killed_one_frees_the_lock(settings):
+    """The second is told who has it (host and process), waits, and has it once the first was killed (-9).
+    An upkeep beside it does not wait, nor does a run of another lake's database.
+    """
+    said: list[str] = []
+    with _holder(settings, "materialize") as process:
+        try:
+            with alone(settings, "upkeep", say=said.append):
+                pass
+            assert said == []
+            has_it = threading.Event()
+            waits = threading.Thread(target=_take, args=(settings, said.append, has_it))
+            waits.start()
+            assert not has_it.wait(2.0)
+            assert len(said) == 1
+            assert f"process {process.pid}): waiting" in said[0]
+            assert "host " in said[0]
+            os.kill(process.pid, signal.SIGKILL)
+            assert has_it.wait(60)
+            waits.join()
+        finally:
+            process.kill()
+
+
+def _take(settings, say, has_it: threading.Event) -> None:
+    with alone(settings, "materialize", say=say):
+        has_it.set()
+
+
+def test_a_lock_stands_while_its_holder_does_nothing(settings, server, request):
+    """The holder's connection is idle and no transaction's, so that the server may clear away what is
+    deleted; it is not handed back, with its lock, after a while.
+    """
+    name = f"floe_{abs(hash(request.node.name))}"
+    with alone(settings, "materialize"):
+        rows = server.psql(
+            "SELECT state, backend_xmin IS NULL AS free, xact_start IS NULL AS none FROM pg_stat_activity "
+            f"WHERE application_name LIKE 'host %' AND datname = '{name}';"
+        )
+    assert rows.split("\n")[2].replace(" ", "") == "idle|t|t"
+
+
+def test_upkeep_beside_a_writer(settings):
+    """Forty files and some inlined rows, tidied while batches land over another connection: all are there,
+    and fewer files.
+    """
+    with Lake.open(settings) as lake, Lake.open(settings) as other:
+        for k in range(40):
+            land(lake, prepare([batch(12 * k, 12)], now=NOW))
+        first = 480
+
+        def land_one(_step) -> None:
+            nonlocal first
+            land(other, prepare([batch(first, 12)], now=NOW))
+            first += 12
+
+        counts = lake.upkeep(on_step=land_one)
+        assert counts["merged_files"] >= 40
+        assert lake.rows("SELECT count(*), count(DISTINCT kafka_offset) FROM raw.readings") == [
+            (first, first)
+        ]
+        assert first > 480
