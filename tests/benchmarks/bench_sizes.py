@@ -1,5 +1,5 @@
 """What the page on sizes (docs/sizes.md) multiplies: of simulated clinics the bytes of a reading on the disk,
-records a patient-day, records landed a second, seconds of a full computation a patient, commits a second.
+records a patient-day, records landed a second, commits a second.
 
 Here: the figures, each in a lake of its own process. Not here: from Kafka into the lake (bench_ingest.py),
 changes (bench_incremental.py), small files (bench_upkeep_small_files.py).
@@ -22,14 +22,15 @@ from ingest.lake import Lake
 from ingest.lake_catalog import METADATA
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
-from tests.benchmarks.incremental_site import _land, _seconds
+from tests.benchmarks.incremental_site import land_all
 from tests.small_files import batch, NOW
 from ingest.landing import land, prepare
 patients, days = int(sys.argv[2]), int(sys.argv[3])
-records = list(simulate(Plan(clinics=max(2, patients // 100), patients=patients, days=days, overlapping_clinics=0)))
+dense = dict(wearables_share=1.0, minute_level_share=1.0, overlapping_clinics=0)
+records = list(simulate(Plan(clinics=max(2, patients // 100), patients=patients, days=days, **dense)))
 landed, began = 0, time.perf_counter()
 for first in range(0, len(records), 32_000):
-    landed = _land(records[first:first + 32_000], landed)
+    landed = land_all(records[first:first + 32_000], landed)
 land_s = time.perf_counter() - began
 with Lake.open(Settings()) as lake:
     lake.upkeep()
@@ -37,7 +38,6 @@ with Lake.open(Settings()) as lake:
         f"SELECT t.table_name, sum(f.file_size_bytes)::BIGINT FROM {METADATA}.ducklake_data_file f "
         f"JOIN {METADATA}.ducklake_table t USING (table_id) WHERE f.end_snapshot IS NULL AND t.end_snapshot IS NULL GROUP BY 1"))
     readings = lake.rows("SELECT count(*) FROM raw.readings_long")[0][0]
-full_s = sum(_seconds(is_full=True).values())
 with Lake.open(Settings()) as lake:
     began, commits = time.perf_counter(), 0
     while time.perf_counter() - began < 10:
@@ -48,7 +48,7 @@ with Lake.open(Settings()) as lake:
     stored = sum(lake.rows(f"SELECT sum(file_size_bytes)::BIGINT FROM {METADATA}.ducklake_data_file WHERE end_snapshot IS NULL")[0])
 raw = sum(len(value or b"") for _, _, value in records)
 print(json.dumps(dict(records=len(records), readings=readings, raw=raw, bytes_of=bytes_of, stored=stored,
-                      land_s=land_s, full_s=full_s, commit_s=commit_s)))
+                      land_s=land_s, commit_s=commit_s)))
 """
 
 
@@ -65,7 +65,7 @@ def run() -> None:
         raise SystemExit(done.stderr)
     told = json.loads(done.stdout.splitlines()[-1])
     patient_days = patients * days
-    what = f"{patients} simulated patients, {days} days, {told['records']:,} records, {told['readings']:,} readings"
+    what = f"{patients} simulated patients who all wear a device of minutes, {days} days, {told['records']:,} records, {told['readings']:,} readings"
     in_raw = told["bytes_of"]["readings"]
     figures = (
         ("sizes_readings_per_patient_day", told["readings"] / patient_days, "readings/day"),
@@ -74,7 +74,6 @@ def run() -> None:
         ("sizes_bytes_per_reading", in_raw / told["readings"], "bytes"),
         ("sizes_stored_bytes_per_patient_day", told["stored"] / patient_days, "bytes/day"),
         ("sizes_landed_records_per_s", told["records"] / told["land_s"], "records/s"),
-        ("sizes_full_s_per_patient", told["full_s"] / patients, "s"),
         ("sizes_commits_per_s", 1 / told["commit_s"], "1/s"),
     )
     for name, value, unit in figures:

@@ -62,3 +62,15 @@ def test_docker_compose_accepts_it():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_catalogs_server_is_for_this_machine_and_begun_on_demand():
+    """PostgreSQL has its release pinned, listens on 127.0.0.1 alone, has no password of its own in the file,
+    ends no session that is idle (the lock of a run is one), and starts with its profile only.
+    """
+    service = yaml.safe_load(COMPOSE.read_text())["services"]["postgres"]
+    assert service["image"].partition(":")[2][:1].isdigit()
+    assert [port.split(":")[0] for port in service["ports"]] == ["127.0.0.1"]
+    assert service["environment"]["POSTGRES_PASSWORD"] == "${FLOE_POSTGRES_PASSWORD:-}"
+    assert "idle_session_timeout=0" in service["command"]
+    assert service["profiles"] == ["shared"]
