@@ -316,7 +316,7 @@ def _engine(name, settings) -> Finding:
         return Finding(
             name, f"ray, at {settings.ray_address or 'a cluster of its own for each run'}"
         )
-    workers, threads = local.room(settings)
+    workers, threads = local.room_here(settings)
     return Finding(
         name,
         f"local: {counted(workers, 'process', 'processes')} of {counted(threads, 'thread')} for full computations",

@@ -31,7 +31,7 @@ def require_usable(settings) -> None:
 def engine(settings) -> Iterator[Map | None]:
     """FLOE_ENGINE's, which starts with the first call; None where it would be one process."""
     is_local = settings.engine == "local"
-    if is_local and local.room(settings).workers == 1:
+    if is_local and local.room_here(settings).workers == 1:
         yield None
         return
     started: list[Map] = []
@@ -39,7 +39,9 @@ def engine(settings) -> Iterator[Map | None]:
 
         def mapped(function, batches):
             if not started:
-                opened = local.pool(local.room(settings)) if is_local else on_ray.cluster(settings)
+                opened = (
+                    local.pool(local.room_here(settings)) if is_local else on_ray.cluster(settings)
+                )
                 started.append(ending.enter_context(opened))
             return started[0](function, batches)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from transforms.errors import FloeError, UsageError
+from transforms.errors import FloeError
 
 from .room import cores, memory_bytes
 
@@ -33,20 +33,22 @@ class Room(NamedTuple):
     threads: int
 
 
-def room(settings) -> Room:
+def room_here(settings) -> Room:
+    return room(settings.lake_memory, cores=cores(), memory_bytes=memory_bytes())
+
+
+def room(lake_memory: str, *, cores: int, memory_bytes: int) -> Room:
     """One worker a core, where each has the memory for lake queries that the settings give a process."""
-    each = (1 + _LEFT) * _bytes(settings.lake_memory)
-    workers = max(1, min(cores(), int(memory_bytes() / each)))
-    return Room(workers, max(1, cores() // workers))
+    each = (1 + _LEFT) * _bytes(lake_memory, all_of=memory_bytes)
+    workers = max(1, min(cores, int(memory_bytes / each)))
+    return Room(workers, cores // workers)
 
 
-def _bytes(text: str) -> float:
-    """Of a number with a unit, as DuckDB takes it: 4GB, 512 MiB."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT])(I?)B\s*", text.upper())
+def _bytes(text: str, *, all_of: int) -> float:
+    """Of a number with a unit, as DuckDB takes it (4GB, 512 MiB); what else it takes is no limit."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT])(IB)?[A-Z]*\s*", text.upper())
     if not found:
-        raise UsageError(
-            f"FLOE_LAKE_MEMORY is {text!r}, expected a number with a unit: 4GB, 512MiB"
-        )
+        return all_of
     number, unit, is_binary = found.groups()
     return float(number) * (1024 if is_binary else 1000) ** _UNITS[unit]
 

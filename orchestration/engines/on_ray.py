@@ -104,10 +104,10 @@ def _environment(settings) -> dict[str, str]:
 
 def _of_this_run(settings) -> dict[str, Any]:
     """A cluster of this machine alone. What does not fit into memory spills under the home."""
-    from .local import room
+    from .local import room_here
 
     return {
-        "num_cpus": room(settings).workers,
+        "num_cpus": room_here(settings).workers,
         "include_dashboard": False,
         "object_store_memory": _OBJECTS_BYTES,
         "object_spilling_directory": str(settings.home.absolute() / "ray"),

@@ -6,7 +6,6 @@ Here: rules, and the processes themselves with work of a line. Not here: tables 
 import math
 import os
 import sys
-from itertools import pairwise
 
 import psutil
 import pytest
@@ -51,17 +50,20 @@ def _groups(folder, name: str, outer: str | None, inner: str | None) -> None:
             (path / name).write_text(f"{text}\n")
 
 
-def test_each_worker_has_the_memory_of_a_process():
-    """Where that is all there is, one works, in the process that asks, with all cores."""
-    everything = f"{psutil.virtual_memory().total // 2**20}MiB"
-    found = local.room(Settings(lake_memory=everything))
-    assert found.workers == 1
-    with engine(Settings(lake_memory=everything)) as mapped:
+@pytest.mark.parametrize(
+    ("lake_memory", "workers"),
+    [("2 MB", 8), ("4 GB", 5), ("4gigabytes", 5), ("4GiB", 4), ("31 GB", 1), ("none", 1)],
+)
+def test_each_worker_has_the_memory_of_a_process(lake_memory, workers):
+    """Of 8 cores and 30 GB, by lake queries and half as much beside them: 30 / 6 = 5."""
+    found = local.room(lake_memory, cores=8, memory_bytes=30 * 10**9)
+    assert found == (workers, 8 // workers)
+
+
+def test_one_worker_is_the_process_that_asks():
+    """Where there is no room for more."""
+    with engine(Settings(lake_memory="1000TB")) as mapped:
         assert mapped is None
-    workers = [local.room(Settings(lake_memory=size)).workers for size in ("2 MB", "4gb", "1TiB")]
-    assert all(more >= fewer for more, fewer in pairwise(workers))
-    with pytest.raises(UsageError, match="FLOE_LAKE_MEMORY is '4'"):
-        local.room(Settings(lake_memory="4"))
 
 
 def test_frames_come_in_the_order_of_the_batches():
