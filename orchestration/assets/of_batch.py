@@ -17,6 +17,8 @@ from ..following import fingerprint
 from ..one_run import Run
 from .order import in_order
 
+_OPEN: dict[int, Run] = {}  # of this process, one at most, by snapshot
+
 
 def rows_of(batch: Batch) -> pl.DataFrame:
     """The rows of the batch's keys. UsageError where this machine would compute others than the run that
@@ -36,10 +38,13 @@ def rows_of(batch: Batch) -> pl.DataFrame:
     return _tables()[batch.table].rows_of(run, batch.keys)
 
 
-@lru_cache(maxsize=1)
 def _as_of(snapshot: int) -> Run:
     """Kept open from batch to batch: what several of them read is read once."""
-    return Run(LakeOfARun.open(Settings(), as_of=snapshot))
+    if snapshot not in _OPEN:
+        while _OPEN:
+            _OPEN.popitem()[1].lake.close()
+        _OPEN[snapshot] = Run(LakeOfARun.open(Settings(), as_of=snapshot))
+    return _OPEN[snapshot]
 
 
 @lru_cache(maxsize=1)

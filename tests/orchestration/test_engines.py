@@ -41,6 +41,7 @@ PLAN = Plan(
     duplicates_share=0.05,
     conflicts_share=0.01,
 )
+pytestmark = pytest.mark.timeout(900)  # a cluster starts, and drivers compute one after the other
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 IN_BATCHES = [one for one in in_order() if one.every_key]
 NAMES = needed_for(*(one.table.full_name for one in IN_BATCHES))

@@ -14,6 +14,7 @@ from ..facts.measurements import CADENCE_BANDS_SPM, DAY_VALUES, DayValue
 from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies
 from ..records.retractions import retracted
 from ..schemas.core import ACTIVITY_DAYS
+from .scans import of_known
 from .wearable_day import day_sql, midnight_us_sql, zone_sql
 
 _MAX_SPAN_S = 366 * 86_400
@@ -54,7 +55,8 @@ landed AS NOT MATERIALIZED (
         epoch_us(started_at) AS start_us,
         least(epoch_us(ingested_at) + tolerance_us, until_us - 1) AS limit_us,
         CAST({_TOLD_MIN} AS BIGINT) AS told_min
-    FROM raw.readings JOIN known ON recorded_id = patient_id
+    FROM ({of_known("raw.readings", "patient_id", among="known")}) AS readings
+    JOIN known ON recorded_id = patient_id
         AND (of_source IS NULL OR (of_source = "source" AND of_device = coalesce(device_id, '')))
     ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)

@@ -14,6 +14,7 @@ null.
 from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies
 from ..records.retractions import retracted
 from ..schemas.core import TELEMETRY_SESSIONS
+from .scans import of_known
 
 # Rewarmed: back within this of the temperature before the session (a proposal, not validated).
 REWARMED_WITHIN_K = 1
@@ -36,7 +37,8 @@ unnested AS NOT MATERIALIZED (
         least(event_time, ingested_at) AS event_time, ingested_at, from_us, tolerance_us,
         interval_s, exposed_us, ended_us, skin_temp_pre_c,
         epoch_us(started_at) AS start_us, unnest("values") AS value, unnest(range(len("values"))) AS k
-    FROM raw.telemetry JOIN exposed ON recorded_id = session_id
+    FROM ({of_known("raw.telemetry", "session_id", among="exposed")}) AS telemetry
+    JOIN exposed ON recorded_id = session_id
         AND (of_source IS NULL OR (of_source = "source" AND of_device = device_id
             AND of_clinic = coalesce(clinic_id, '')))
     ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
