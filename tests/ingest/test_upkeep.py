@@ -61,6 +61,21 @@ def test_a_backlog_is_worked_off_in_bounded_steps(home):
     assert (checked.without_note, checked.damages) == (0, ())
 
 
+def test_what_was_read_is_not_kept_in_memory(home):
+    """After each step DuckDB holds none of the files that it read, however many they were; afterwards it keeps
+    what it reads again.
+    """
+    held, kept = (
+        [],
+        "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'EXTERNAL_FILE_CACHE'",
+    )
+    with opened(home) as lake:
+        lake.upkeep(on_step=lambda step: held.append(lake.rows(kept)[0][0]))
+        assert set(held) == {0}
+        rows(lake)
+        assert lake.rows(kept)[0][0] > 0
+
+
 def test_a_run_that_has_no_time_leaves_the_rest_to_the_next(home):
     """Without time no file is merged; each further run of one step has fewer files left, to the end."""
     left = []
