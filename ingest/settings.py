@@ -133,6 +133,12 @@ class _Base(BaseSettings):
         ge=0,
         description="days between two releases, which is what a reader from outside sees of the summaries",
     )
+    models_every_min: float = Field(
+        60,
+        ge=0,
+        description="minutes between two computations of models and charts of everybody (funnels, control charts, "
+        "comparisons of arms) while events stream in; what is of a patient or a stratum waits for none; 0 = none waits",
+    )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     dagster_read_only: bool = Field(
         False,

@@ -14,7 +14,9 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import CatalogMissing
 
-from .cut import DATA_CUT, is_behind
+from .assets.build import WITHOUT_MODELS
+from .cut import DATA_CUT
+from .followed_home import is_followed
 from .resources import lake_to_tidy
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart", "app")
@@ -37,7 +39,9 @@ materialize_job = dg.define_asset_job(
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def on_new_data(context: dg.SensorEvaluationContext):
-    """One run where records have landed since the last; none while one is at work."""
+    """One run where records have landed since the last; none while one is at work, or while
+    `floe follow` makes them.
+    """
     at_work = dg.RunsFilter(
         job_name=materialize_job.name,
         statuses=[
@@ -48,13 +52,27 @@ def on_new_data(context: dg.SensorEvaluationContext):
     )
     if context.instance.get_runs_count(at_work):
         return dg.SkipReason("a run is at work")
+    from .due import due  # every mart's libraries
+
+    settings = Settings()
+    if is_followed(settings):
+        return dg.SkipReason("floe follow keeps core and mart up to date")
     try:
-        with Lake.open(Settings(), read_only=True) as lake:
-            if not is_behind(lake):
-                return dg.SkipReason("core and mart are up to date with raw")
+        with Lake.open(settings, read_only=True) as lake:
+            is_due = due(
+                lake, settings, now=datetime.now(UTC), after_failure=_has_failed(context.instance)
+            )
     except CatalogMissing as error:
         return dg.SkipReason(str(error))
-    return dg.RunRequest()
+    if is_due is None:
+        return dg.SkipReason("core and mart are up to date with raw")
+    return dg.RunRequest(tags={} if is_due.with_models else {WITHOUT_MODELS: "true"})
+
+
+def _has_failed(instance: dg.DagsterInstance) -> bool:
+    """Whether the last run did."""
+    last = instance.get_runs(dg.RunsFilter(job_name=materialize_job.name), limit=1)
+    return bool(last) and last[0].status == dg.DagsterRunStatus.FAILURE
 
 
 @dg.schedule(

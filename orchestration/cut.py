@@ -11,11 +11,16 @@ from ingest import inspection
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.options import Cut
-from transforms.schemas import CORE_TABLES
+from transforms.schemas import CORE_TABLES, MART_TABLES
 
-from .following import has_other_definitions
+from .following import CURSORS, has_other_definitions
 
 DATA_CUT = CORE_TABLES["data_cut"]
+# Tables that have a cursor: what is not made of the cut, and not of the checks themselves
+_FOLLOWING = frozenset(t.full_name for t in (*CORE_TABLES.values(), *MART_TABLES.values())) - {
+    DATA_CUT.full_name,
+    MART_TABLES["check_results"].full_name,
+}
 
 
 def take_cut(lake: Lake) -> pl.DataFrame:
@@ -37,9 +42,25 @@ def take_cut(lake: Lake) -> pl.DataFrame:
     return DATA_CUT.conform(pl.DataFrame([row]))
 
 
-def read_cut(lake: Lake) -> Cut:
-    row = lake.table(DATA_CUT.full_name).row(0, named=True)
+def cut_in_force(lake: Lake) -> Cut:
+    return read_cut(lake.table(DATA_CUT.full_name))
+
+
+def read_cut(data_cut: pl.DataFrame) -> Cut:
+    """Of the table's one row."""
+    row = data_cut.row(0, named=True)
     return Cut(lake_snapshot=row["lake_snapshot"], data_cutoff=row["data_cutoff"])
+
+
+def waiting(lake: Lake) -> frozenset[str]:
+    """Tables that do not stand on the cut in force, as models of everybody may, and all that a run
+    did not come to; none before the first cut.
+    """
+    rows = lake.rows(
+        f"""SELECT table_name, raw_snapshot = lake_snapshot FROM {DATA_CUT.full_name}
+            LEFT JOIN {CURSORS.full_name} ON true"""
+    )
+    return _FOLLOWING.difference(name for name, stands in rows if stands) if rows else frozenset()
 
 
 def is_behind(lake: Lake) -> bool:

@@ -54,11 +54,13 @@ def write_cursor(writer: Writer, cursor: Cursor) -> None:
 @dataclass(frozen=True)
 class Standing:
     """How a table stands: `changed` are those of its inputs of which rows changed since it was
-    computed, None where it must be computed whole, and `why`.
+    computed, None where it must be computed whole, and `why`. `can_wait`: what it holds is right of
+    the cut that it stands on.
     """
 
     changed: frozenset[str] | None
     why: str = ""
+    can_wait: bool = True
 
     @property
     def is_current(self) -> bool:
@@ -80,11 +82,11 @@ def standing(
     out. `follows`: "nothing" of the data cut, the "hour" in which it lies, or its "moment".
     """
     if cursor is None:
-        return Standing(None, "it was never computed")
+        return Standing(None, "it was never computed", can_wait=False)
     if cursor.fingerprint == UNFINISHED:
-        return Standing(None, "it was not computed to its end")
+        return Standing(None, "it was not computed to its end", can_wait=False)
     if cursor.fingerprint != fingerprint(options):
-        return Standing(None, "the code, a setting or a library changed")
+        return Standing(None, "the code, a setting or a library changed", can_wait=False)
     if follows != "nothing" and _time(cursor.data_cutoff, follows, options) != _time(
         cut.data_cutoff, follows, options
     ):
@@ -93,7 +95,7 @@ def standing(
     if landed is None or told is None:
         return Standing(None, "the snapshots since have expired")
     if cursor.table_name in (touched_by_others(cursor.read_at) or ()):
-        return Standing(None, "its own rows were changed by something else")
+        return Standing(None, "its own rows were changed by something else", can_wait=False)
     since = {
         name: told if name.partition(".")[0] in ("core", "mart") else landed for name in inputs
     }

@@ -2,7 +2,7 @@
 with exit code 0.
 
 Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`,
-`ingest`, `dashboards`, `dagster`), for which a signal is the ordinary end.
+`ingest`, `follow`, `dashboards`, `dagster`), for which a signal is the ordinary end.
 """
 
 import os
@@ -30,7 +30,13 @@ _STANDING = {
 }
 _STANDING_ELSE = "what was committed by then stands and nothing is half done; run it again"
 
-UNTIL_STOPPED = ("up", "ingest", "dashboards", "dagster")  # for these a signal is the ordinary end
+UNTIL_STOPPED = (
+    "up",
+    "ingest",
+    "follow",
+    "dashboards",
+    "dagster",
+)  # for these a signal is the ordinary end
 
 
 class Interrupted(FloeError):

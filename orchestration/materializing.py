@@ -20,7 +20,7 @@ from transforms.restating.metric_versions import TABLE as METRIC_VERSIONS
 
 from .assets.build import FULL
 from .automation import materialize_job
-from .cut import DATA_CUT, is_behind
+from .cut import DATA_CUT, is_behind, waiting
 from .dagster_home import prepare_dagster_home
 from .engines import require_usable
 from .releases import make_release
@@ -37,7 +37,7 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
         require_usable(settings)
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     with Lake.open(settings) as lake:
-        if not full and not is_behind(lake):
+        if not full and not is_behind(lake) and not waiting(lake):
             say("core and mart are up to date with raw")
             return False
     from .definitions import defs  # every mart's libraries: not where there is nothing to do
@@ -51,7 +51,7 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     except OperationalError as error:
         raise _without_records(settings, error) from error
     if not result.success:
-        raise _failure(result)
+        raise failure_of(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
     with Lake.open(settings, read_only=True) as lake:
         for sentence in (*_new_versions(lake), *_restated(lake)):
@@ -99,7 +99,7 @@ def _without_records(settings, error: OperationalError) -> FloeError:
     )
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> FloeError:
+def failure_of(result: dg.ExecuteInProcessResult) -> FloeError:
     """The first step's failure in a sentence, of the same kind (so with the same exit code) where
     it is Floe's own.
     """

@@ -16,7 +16,7 @@ from transforms.options import Cut, Options
 from transforms.schemas import MART_TABLES, Table
 
 from .batches import FramesOf
-from .cut import read_cut
+from .cut import cut_in_force
 from .following import CURSORS, Cursor, fingerprint
 
 _CHECK_RESULTS = MART_TABLES["check_results"].full_name
@@ -24,11 +24,14 @@ _CHECK_RESULTS = MART_TABLES["check_results"].full_name
 
 class Run:
     """One run, which alone writes core and mart. Nothing of it is asked before the data cut is
-    taken. `frames_of`: by which engine a full computation has its batches, None = in this process.
+    taken; `cut`: None = the one in force by then. `frames_of`: by which engine a full computation has
+    its batches, None = in this process.
     """
 
-    def __init__(self, lake: Lake, frames_of: FramesOf | None = None) -> None:
-        self.lake, self.frames_of = lake, frames_of
+    def __init__(
+        self, lake: Lake, frames_of: FramesOf | None = None, *, cut: Cut | None = None
+    ) -> None:
+        self.lake, self.frames_of, self._cut = lake, frames_of, cut
         self._written: set[str] = set()
         self._current: set[str] = set()
         self._values: dict[tuple[str, int], pl.DataFrame] = {}
@@ -37,7 +40,7 @@ class Run:
 
     @cached_property
     def cut(self) -> Cut:
-        return read_cut(self.lake)
+        return self._cut or cut_in_force(self.lake)
 
     @cached_property
     def options(self) -> Options:
@@ -98,6 +101,10 @@ class Run:
         """Rows of the table changed in this run."""
         self._written.add(table.full_name)
         self._values = {k: v for k, v in self._values.items() if k[0] != table.full_name}
+
+    def was_visited(self, table: Table) -> bool:
+        """Whether it is known how the table stands."""
+        return table.full_name in self._current | self._written
 
     def is_current(self, table: Table) -> None:
         """The table was found as it would be computed now, or was computed and is the same."""

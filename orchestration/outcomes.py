@@ -19,7 +19,7 @@ from transforms.facts.estimands import STRATEGIES
 from transforms.facts.values import ALL, FIRST, LATEST, MASKED, NONE, UNKNOWN
 from transforms.marts import outcomes_asked
 
-from .cut import read_cut
+from .cut import cut_in_force
 from .printing import print_frame, require_format
 from .telling import tell
 
@@ -127,7 +127,7 @@ def outcomes(lake: Lake, settings: Settings, asked: Asked) -> pl.DataFrame:
         episode=asked.episode,
         strategy=asked.strategy,
         options=settings.options,
-        cut=read_cut(lake),
+        cut=cut_in_force(lake),
         **tables,
     )
     if asked.metric is not None:

@@ -28,7 +28,7 @@ from transforms.restating.reasons import settings_of
 from transforms.schemas import APP_TABLES, TIMESTAMP
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
-from .cut import read_cut
+from .cut import cut_in_force, waiting
 from .following import CURSORS, code_fingerprint
 
 RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
@@ -37,12 +37,14 @@ RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
 def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:
     """Makes a release where the last is at least `every` old, there is none, another release of
     Floe made the last (its rows may be gone), or it shows arms of a study that has been masked
-    since; says in a sentence what was done.
+    since, once no table waits; says in a sentence what was done.
     """
     last = last_release(lake)
     stays = last and now - last["released_at"] < every and not _tells_arms(lake)
     if stays and not outdated_tables(lake, schemas=("app",)):
         return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
+    if waiting(lake):
+        return "a release is due, and waits for tables that stand on an older data cut"
     return make_release(lake, options=options, now=now)
 
 
@@ -67,7 +69,7 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
     """
     if lake.sql("SELECT count(*) AS n FROM mart.adsl")["n"][0] == 0:
         return "no release yet: the marts count no patient"
-    cut, last, stands_in = read_cut(lake), last_release(lake), lake.snapshot()
+    cut, last, stands_in = cut_in_force(lake), last_release(lake), lake.snapshot()
     number = 1 + (last["release_id"] if last else 0)
     marts = _marts(lake, cut=cut)
     all_seen = lake.table(RELEASED_CELLS.full_name)

@@ -86,6 +86,7 @@ def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Sa
         start(_alerts(settings))
         _first_fill(settings, demo, replay, say, stop)
         if not stop.is_set():
+            start(_follow(settings))
             start(_dagster(settings))
             say(f"dagster      {_url(settings.dagster_port)}  (ready in about half a minute)")
             if settings.health_port:
@@ -177,6 +178,11 @@ def _dagster(settings) -> Child:
         answers=lambda _: answers_http(port, "/server_info"),
         roles=_DAGSTER_ROLES,
     )
+
+
+def _follow(settings) -> Child:
+    """A run may take long."""
+    return _child(settings, "follow", _verb("follow"))
 
 
 def _start_broker(settings, kafka: LocalBroker, supervisor: Supervisor, say: Say) -> None:

@@ -25,6 +25,7 @@ def brought_up_to_date(
     lake: LakeOfARun,
     *,
     is_full: bool = False,
+    is_without_models: bool = False,
     only: Collection[str] | None = None,
     frames_of: FramesOf | None = None,
 ) -> dict[str, tuple[int, str]]:
@@ -37,7 +38,7 @@ def brought_up_to_date(
     for one in in_order():
         if only is not None and one.table.full_name not in only:
             continue
-        for result in one.run(run, is_full=is_full):
+        for result in one.run(run, is_full=is_full, is_without_models=is_without_models):
             said = result.metadata
             told[one.table.full_name] = (said["rows changed"], said["because"])
     run.advance()

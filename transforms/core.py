@@ -48,6 +48,7 @@ _MASKS = {
     "unread": f"SELECT kafka_topic FROM raw.rejects WHERE kafka_topic = '{_STUDIES}' AND replayed_at IS NULL",
     "cut": 'SELECT data_cutoff FROM core."data_cut"',
 }
+_UNREAD_STUDIES = {"raw.rejects": (Touches(part=("kafka_topic", frozenset({_STUDIES}))),)}
 # A clinic's id is the clinic; a retraction names patients and devices as the series do.
 _AS_SENT = ("clinics", "retractions")
 
@@ -100,7 +101,7 @@ def _names_touch(name: str, *, own: bool) -> dict[str, tuple[Touches, ...]]:
     """A table is touched by the identities of the topics that it refers to, and of its `own`."""
     topics = {TOPIC_OF[c] for c in CORE_RECORDS[name].names if c in TOPIC_OF} - {name}
     topics |= {name} if own else set()
-    return {"core.identities": (Touches(part=("topic", frozenset(topics))),)}
+    return _UNREAD_STUDIES | {"core.identities": (Touches(part=("topic", frozenset(topics))),)}
 
 
 def _by_ids(name: str, step: CoreStep) -> CoreStep:

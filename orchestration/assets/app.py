@@ -15,6 +15,7 @@ from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from ..releases import RELEASES, release_if_due
 from .build import column_schema, table_key
+from .order import advance
 
 
 def app_assets() -> list[dg.AssetsDefinition]:
@@ -38,7 +39,7 @@ def _releases(context: dg.AssetExecutionContext):
     that had not to be computed stand on the cut in force.
     """
     settings, lake = Settings(), context.resources.lake
-    context.resources.run.advance()
+    advance(context.resources.run)
     if outdated_tables(lake, schemas=("core", "mart")):
         lake.write(
             lambda w: w.execute(

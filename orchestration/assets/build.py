@@ -32,7 +32,8 @@ from ..following import (
 from ..one_run import Run
 from .parts import Part
 
-FULL = "floe/full"  # the tag of a run that computes all, whatever has changed
+# Tags of runs: one that computes all, whatever has changed; one in which what is of everybody waits
+FULL, WITHOUT_MODELS = "floe/full", "floe/without_models"
 CHECK = "schema_holds"
 CHECK_RESULTS = MART_TABLES["check_results"]
 
@@ -62,9 +63,9 @@ def column_schema(table: Table) -> dg.TableSchema:
 class Followed:
     """A table that is computed from others as of the data cut: what has not changed since it was
     last computed is not computed again. `compute` gives the rows of some keys, or all without.
-    `touched_by`: how the rows of inputs touch keys. `follows`: as of `Mart`. Many keys (values of the
-    column `key`) are computed in batches; `every_key`: all that are touched in turn by those that are
-    touched, None = by whatever there is.
+    `touched_by`: how the rows of inputs touch keys. `follows`, `is_of_everybody`: as of `Mart`. Many
+    keys (values of the column `key`) are computed in batches; `every_key`: all that are touched in turn
+    by those that are touched, None = by whatever there is.
     """
 
     table: Table
@@ -74,9 +75,12 @@ class Followed:
     touched_by: Mapping[str, tuple[Touches, ...]] = field(default_factory=dict)
     key: str = ""
     every_key: Callable[[Run, pl.Series | None], pl.Series] | None = None
+    is_of_everybody: bool = False
 
-    def run(self, run: Run, *, is_full: bool) -> Iterator:
-        """Brings the table up to date; gives what Dagster is told of it."""
+    def run(self, run: Run, *, is_full: bool, is_without_models: bool = False) -> Iterator:
+        """Brings the table up to date; gives what Dagster is told of it. `is_without_models`: what is
+        of everybody may stay on the cut that it stands on.
+        """
         before = None if is_full else run.cursors.get(self.table.full_name)
         stands, keys = self._standing(run, before)
         checks = run.checks(self.table)
@@ -84,6 +88,10 @@ class Followed:
         if nothing and checks.height and checks["is_passed"].all():
             run.is_current(self.table)
             why = stands.why if stands.is_current else f"nothing of it changed in {stands.why}"
+            yield _result(self.table, checks, rows_changed=0, why=why, row_count=None)
+            return
+        if is_without_models and self.is_of_everybody and stands.can_wait:
+            why = f"it is of everybody and waits for its hour: {stands.why}"
             yield _result(self.table, checks, rows_changed=0, why=why, row_count=None)
             return
         cursor = Cursor(
@@ -130,15 +138,7 @@ class Followed:
 
     def _standing(self, run: Run, before: Cursor | None) -> tuple[Standing, pl.Series | None]:
         """How the table stands, and the keys of which it must be computed anew, None = all."""
-        stands = standing(
-            before,
-            inputs=self.inputs,
-            changed=run.changed,
-            touched_by_others=run.touched_by_others,
-            cut=run.cut,
-            options=run.options,
-            follows=self.follows,
-        )
+        stands = self.stands(run, before)
         if before is None or stands.changed is None:
             return stands, None
         keys = touched(
@@ -149,6 +149,18 @@ class Followed:
         )
         return stands, keys
 
+    def stands(self, run: Run, before: Cursor | None) -> Standing:
+        """How it stands by its cursor."""
+        return standing(
+            before,
+            inputs=self.inputs,
+            changed=run.changed,
+            touched_by_others=run.touched_by_others,
+            cut=run.cut,
+            options=run.options,
+            follows=self.follows,
+        )
+
     def asset(self) -> dg.AssetsDefinition:
         return _asset_of(self.table, (DATA_CUT.full_name, *self.inputs), self.run)
 
@@ -158,7 +170,7 @@ def table_asset(
 ) -> dg.AssetsDefinition:
     """An asset that computes the table's rows in every run."""
 
-    def computed(run: Run, *, is_full: bool) -> Iterator:
+    def computed(run: Run, **_tags: bool) -> Iterator:
         why = "it is computed in every run"
         yield from _computed(run, table, parts=[Part(compute(run.lake))], cursor=None, why=why)
 
@@ -186,7 +198,12 @@ def _asset_of(
         required_resource_keys={"run"},
     )
     def _asset(context: dg.AssetExecutionContext):
-        yield from run(context.resources.run, is_full=FULL in context.run.tags)
+        tags = context.run.tags
+        yield from run(
+            context.resources.run,
+            is_full=FULL in tags,
+            is_without_models=WITHOUT_MODELS in tags,
+        )
 
     return _asset
 

@@ -44,7 +44,8 @@ def _of_mart(mart: Mart) -> Followed:
         mart.inputs,
         partial(compute, mart),
         mart.follows,
-        touched_by=touched_by,
+        touched_by=touched_by | mart.touched_by,
+        is_of_everybody=mart.is_of_everybody,
         **by_patients,
     )
 

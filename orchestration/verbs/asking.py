@@ -54,6 +54,16 @@ def materialize(
         release_now(settings, say=say)
 
 
+@app.command()
+def follow() -> None:
+    """Keeps core and mart up to date with raw, until it is stopped."""
+    from ..processes import FIGURES_NICE, give_way
+    from ..resident import follow as follow_lake
+
+    give_way(FIGURES_NICE)
+    follow_lake(site_settings(), say=say)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True}
 )  # a query may begin with a comment: --

@@ -5,7 +5,8 @@ Here: the graph, the sensor and the schedule, in this process. Not here: what as
 """
 
 import warnings
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -17,15 +18,22 @@ from ingest.settings import Settings
 from ingest.stream import Batch
 from orchestration.assets import app_assets, core_assets, mart_assets, raw_assets
 from orchestration.assets.build import CHECK, table_key
+from orchestration.assets.order import in_order
 from orchestration.automation import materialize_job, on_new_data, reconcile
+from orchestration.cut import take_cut, waiting
 from orchestration.definitions import defs
+from orchestration.due import OF_EVERYBODY, Due, due
+from orchestration.followed_home import alone_in
+from orchestration.following import Cursor, fingerprint, write_cursor
 from transforms.core import CORE
+from transforms.errors import FloeError
 from transforms.marts import MARTS
 from transforms.schemas import CORE_TABLES, MART_TABLES, TOPICS
 
 # Facts of the code or of the run itself, not of events
 FROM_NO_TOPIC = {"mart.metric_definitions", "mart.data_dictionary"}
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+FOLLOWING = [one.table.full_name for one in in_order()]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,7 @@ def land_a_clinic(settings, *, offset: int) -> None:
         land(lake, prepare([batch], now=NOW))
 
 
-def evaluate(instance) -> list[dg.RunRequest] | dg.SkipReason:
+def evaluate(instance) -> dg.RunRequest | dg.SkipReason:
     with dg.build_sensor_context(instance=instance, definitions=defs) as context:
         return on_new_data(context)
 
@@ -145,9 +153,31 @@ def test_job_computes_core_mart_and_releases(graph):
     assert len(selected) == len(CORE) + len(MARTS) + len(own)
 
 
+def take_in(settings, *, tables: Sequence[str]) -> None:
+    """A new data cut, and cursors of these tables that stand on it."""
+    with Lake.open(settings) as lake:
+        cut = take_cut(lake)
+        stands = {"raw_snapshot": cut["lake_snapshot"][0], "read_at": lake.snapshot()}
+        code = fingerprint(settings.options)
+        cursors = [
+            Cursor(
+                name, **stands, data_cutoff=NOW, computed_at=NOW, fingerprint=code, rows_changed=0
+            )
+            for name in tables
+        ]
+        lake.write(lambda w: [write_cursor(w, cursor) for cursor in cursors])
+        lake.write(lambda w: w.replace(CORE_TABLES["data_cut"], cut))
+
+
+def stand_on_an_older_cut(settings) -> None:
+    """The models of everybody, while nothing landed since; all others stand on the cut in force."""
+    take_in(settings, tables=FOLLOWING)
+    take_in(settings, tables=[name for name in FOLLOWING if name not in OF_EVERYBODY])
+
+
 def test_sensor_asks_the_lake(home):
-    """A run is asked for when records have landed that nothing was computed from; else the sensor
-    says why not.
+    """A run is asked for when records have landed that nothing was computed from, and where a run did
+    not come to all; else the sensor says why not.
     """
     job = defs.resolve_job_def(materialize_job.name)
     with Lake.open(home), dg.DagsterInstance.ephemeral() as instance:
@@ -156,8 +186,67 @@ def test_sensor_asks_the_lake(home):
         assert isinstance(evaluate(instance), dg.RunRequest)
         cut = [table_key("core.data_cut"), table_key("core.clinics")]
         assert job.execute_in_process(instance=instance, asset_selection=cut).success
+        assert isinstance(evaluate(instance), dg.RunRequest)
+        take_in(home, tables=FOLLOWING)
         assert "up to date" in evaluate(instance).skip_message
         land_a_clinic(home, offset=1)
+        assert isinstance(evaluate(instance), dg.RunRequest)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(0, Due(True)), (59, None), (60, Due(True)), (90, Due(True))]
+)
+def test_models_that_wait_are_due_at_their_time(home, monkeypatch, minutes, expected):
+    """Where nothing landed since: `models_every_min` after the snapshot that they stand on; with 0 at
+    once.
+    """
+    stand_on_an_older_cut(home)
+    settings = home.model_copy(update={"models_every_min": 60.0 if minutes else 0.0})
+    with Lake.open(home, read_only=True) as lake:
+        (at,) = lake.rows("SELECT max(snapshot_time) FROM ducklake_snapshots('lake')")[0]
+        now = at + timedelta(minutes=minutes, seconds=5)
+        assert due(lake, settings, now=now) == expected
+
+
+def test_what_a_run_did_not_come_to_is_due(home):
+    """After a kill, though nothing landed since; not again and again where a run failed."""
+    stand_on_an_older_cut(home)
+    with Lake.open(home) as lake:
+        now = datetime.now(UTC)
+        assert due(lake, home, now=now) is None
+        gone = "DELETE FROM app.cursors WHERE table_name = 'core.care'"
+        lake.write(lambda w: w.execute(gone))
+        assert due(lake, home, now=now) == Due(False)
+        assert due(lake, home, now=now, after_failure=True) is None
+
+
+def test_every_table_that_follows_has_a_cursor(home):
+    """What is said to wait is what runs bring forward."""
+    with Lake.open(home) as lake:
+        cut = take_cut(lake)
+        lake.write(lambda w: w.replace(CORE_TABLES["data_cut"], cut))
+        assert waiting(lake) == set(FOLLOWING)
+
+
+def test_what_landed_is_due_without_models_before_their_time(home):
+    """And with them where they were never computed."""
+    land_a_clinic(home, offset=0)
+    with Lake.open(home, read_only=True) as lake:
+        assert due(lake, home, now=datetime.now(UTC)) == Due(True)
+    stand_on_an_older_cut(home)
+    land_a_clinic(home, offset=1)
+    with Lake.open(home, read_only=True) as lake:
+        assert due(lake, home, now=datetime.now(UTC)) == Due(False)
+
+
+def test_sensor_leaves_the_lake_to_who_follows_it(home):
+    """While `floe follow` is there; it takes over once that has ended."""
+    land_a_clinic(home, offset=0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        with alone_in(home):
+            assert "floe follow" in evaluate(instance).skip_message
+            with pytest.raises(FloeError, match="another floe follow"), alone_in(home):
+                pass
         assert isinstance(evaluate(instance), dg.RunRequest)
 
 

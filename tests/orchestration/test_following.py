@@ -20,7 +20,7 @@ from ingest.partition import Batch
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
 from orchestration.assets.mart import compute
-from orchestration.cut import is_behind
+from orchestration.cut import is_behind, waiting
 from orchestration.following import standing
 from orchestration.one_run import Run
 from tests.followed import brought_up_to_date
@@ -63,10 +63,10 @@ class Site:
         value = encode(topic, data, id=id, source="/tests", time=at)
         self.land([(topic, record_key(topic, data), value)])
 
-    def run(self, *, is_full: bool = False) -> dict[str, tuple[int, str]]:
+    def run(self, **how: bool) -> dict[str, tuple[int, str]]:
         """Brings all tables up to date; by table how many rows changed, and why it was computed."""
         with LakeOfARun.open(self.settings) as lake:
-            return brought_up_to_date(lake, is_full=is_full)
+            return brought_up_to_date(lake, **how)
 
     def table(self, name: str) -> pl.DataFrame:
         with Lake.open(self.settings, read_only=True) as lake:
@@ -125,6 +125,48 @@ def test_one_answer_touches_its_own(site):
     assert set(before["lake_snapshot"]) & set(after["lake_snapshot"])
     cut = site.table("core.data_cut").row(0, named=True)
     assert set(site.table("app.cursors")["raw_snapshot"]) == {cut["lake_snapshot"]}
+
+
+def test_a_reject_touches_what_counts_it(site):
+    """One that holds no adverse event, session or study is nothing to rates and studies; one of a
+    safety topic is counted beside the rates.
+    """
+    site.land([("floe.readings.v1", b"k", b"{")])
+    told = site.run()
+    counting = {"mart.adverse_event_rates", "mart.device_event_rates", "core.studies"}
+    assert counting <= idle(told)
+    site.land([("floe.adverse_events.v1", b"k", b"{")])
+    told = site.run()
+    assert told["mart.adverse_event_rates"][0] > 0
+    assert {"mart.device_event_rates", "core.studies"} <= idle(told)
+    assert changed(site.run(is_full=True)) == {}
+
+
+def test_what_is_of_everybody_waits_for_its_hour(site):
+    """Without models a run leaves them, and them alone, on the cut that they stand on; the next
+    whole one computes what they missed, and nothing twice.
+    """
+    models = {f"mart.{name}" for name, mart in MARTS.items() if mart.is_of_everybody}
+    at = site.rest.index(next(r for r in site.rest if r[0] == "floe.adverse_events.v1"))
+    before = {name: site.table(name) for name in models}
+    site.land([site.rest.pop(at)])
+    told = site.run(is_without_models=True)
+    assert {name for name, (_, why) in told.items() if "waits for its hour" in why} == models
+    assert told["mart.adae"][0] > 0
+    for name, table in before.items():
+        assert_frame_equal(site.table(name), table, check_row_order=False)
+    cut = site.table("core.data_cut").row(0, named=True)
+    cursors = site.table("app.cursors")
+    behind = cursors.filter(pl.col("raw_snapshot") != cut["lake_snapshot"])
+    assert set(behind["table_name"]) == models
+    with Lake.open(site.settings, read_only=True) as lake:
+        assert waiting(lake) == models
+        assert not is_behind(lake)
+    told = site.run()
+    assert {name for name, (rows, _) in told.items() if rows} <= models
+    with Lake.open(site.settings, read_only=True) as lake:
+        assert not waiting(lake)
+    assert changed(site.run(is_full=True)) == {}
 
 
 def test_a_summary_of_strata_computes_those_that_are_touched(site):

@@ -4,8 +4,8 @@ Here: `MARTS`, one entry a mart of transforms/marts, and what of an input it tak
 and when it runs (orchestration makes an asset of each entry, in the order that the inputs demand).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
 
@@ -16,6 +16,7 @@ from ..facts.strata import STRATUM_COLUMNS
 from ..options import Options
 from ..schemas import MART_TABLES, Table
 from ..schemas.raw import REJECTS
+from ..touching import Touches
 from . import (
     adact,
     adae,
@@ -66,7 +67,9 @@ class Mart:
     a release may hold, None = all. `follows`: what of the data cut its rows change with where its
     inputs stay: the hour in which that lies, its moment, or (stamps apart) nothing. `coupled`: of a
     summary of strata of which those alone are computed in which something changed, what of the
-    inputs all strata stand on.
+    inputs all strata stand on. `touched_by`: of a summary, which rows of an input touch it; of any
+    other input all do. `is_of_everybody`: a model or a chart to which every patient
+    matters, which may wait for its hour while others follow each change.
     """
 
     table: Table
@@ -77,6 +80,8 @@ class Mart:
     is_released: Callable[[], pl.Expr] | None = None
     follows: Follows = "hour"
     coupled: Callable[..., object] | None = None
+    touched_by: Mapping[str, tuple[Touches, ...]] = field(default_factory=dict)
+    is_of_everybody: bool = False
 
     @property
     def has_strata(self) -> bool:
@@ -84,7 +89,9 @@ class Mart:
         return {"strata", *STRATUM_COLUMNS} <= set(self.table.names)
 
 
-def _counting(module: ModuleType, *, follows: Follows = "hour") -> Mart:
+def _counting(
+    module: ModuleType, *, follows: Follows = "hour", is_of_everybody: bool = False
+) -> Mart:
     """A summary that counts people, of its module."""
     return Mart(
         module.TABLE,
@@ -95,6 +102,8 @@ def _counting(module: ModuleType, *, follows: Follows = "hour") -> Mart:
         is_released=getattr(module, "is_released", None),
         follows=follows,
         coupled=getattr(module, "coupled", None),
+        touched_by=getattr(module, "TOUCHED_BY", {}),
+        is_of_everybody=is_of_everybody,
     )
 
 
@@ -121,6 +130,8 @@ MARTS: dict[str, Mart] = {
         adverse_event_comparisons.INPUTS,
         adverse_event_comparisons.compute,
         is_summary=True,
+        touched_by=adverse_event_comparisons.TOUCHED_BY,
+        is_of_everybody=True,
     ),
     "time_at_risk": Mart(MART_TABLES["time_at_risk"], time_at_risk.INPUTS, time_at_risk.compute),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
@@ -160,7 +171,7 @@ MARTS: dict[str, Mart] = {
     "dose_response": _counting(dose_response),
     "important_change": _counting(important_change),
     "reliable_change": _counting(reliable_change),
-    "arm_comparisons": _counting(arm_comparisons),
+    "arm_comparisons": _counting(arm_comparisons, is_of_everybody=True),
     "study_plans": Mart(
         MART_TABLES["study_plans"], study_plans.INPUTS, study_plans.compute, is_summary=True
     ),
@@ -168,8 +179,8 @@ MARTS: dict[str, Mart] = {
         MART_TABLES["analysis_sets"], analysis_sets.INPUTS, analysis_sets.compute, is_summary=True
     ),
     "consort_flow": _counting(consort_flow),
-    "clinic_funnel": _counting(clinic_funnel, follows="nothing"),
-    "control_charts": _counting(control_charts, follows="nothing"),
+    "clinic_funnel": _counting(clinic_funnel, follows="nothing", is_of_everybody=True),
+    "control_charts": _counting(control_charts, follows="nothing", is_of_everybody=True),
 }
 
 

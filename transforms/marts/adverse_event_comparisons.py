@@ -28,6 +28,7 @@ from .strata import STUDY_ARM
 
 TABLE = MART_TABLES["adverse_event_comparisons"]
 INPUTS = ("mart.adverse_event_rates", *counted.INPUTS)
+TOUCHED_BY = counted.TOUCHED_BY
 CLINIC = "clinic"  # what a comparison is stratified by where the study's allocation was not
 _CELL = ("term", *key_columns())
 _BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters

@@ -22,6 +22,7 @@ from ..records.unread import unread_records
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import rate_columns, rates
+from ..touching import Touches
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .adverse_event_places import ENDS, event_records, lasting, places, sessions_in_time
@@ -38,6 +39,7 @@ INPUTS = (
     "core.likely_doubles",
     "raw.rejects",
 )
+TOUCHED_BY = {"raw.rejects": (Touches(part=("is_safety", frozenset({True}))),)}
 METRIC = "adverse_event_rates"
 # Rate -> its numerator and its denominator
 RATES = {

@@ -24,6 +24,7 @@ from ..rules.time_at_risk import person_time_cut
 from ..schemas import MART_TABLES
 from ..schemas.mart import DEVICE_DIMENSIONS
 from ..statistics import rate_columns
+from ..touching import Touches
 from .stamp import stamped
 
 TABLE = MART_TABLES["device_event_rates"]
@@ -51,6 +52,8 @@ COMBINATIONS = (
     ("clinic_id", "device_id"),
 )
 _OF_TOPICS = ("deficiencies", "incidents", "sessions")
+_TOPICS = frozenset(f"floe.{name}.v1" for name in _OF_TOPICS)
+TOUCHED_BY = {"raw.rejects": (Touches(part=("kafka_topic", _TOPICS)),)}
 _MS_PER_H = 3_600_000
 _GRAVITY = ("grave", "grave_unknown")
 _COUNTS = ("events", *_GRAVITY, "unknown_moment", "events_outside")
@@ -205,8 +208,7 @@ def _unread(rejects: pl.DataFrame) -> int:
     """Records of the topics that these figures are made of that could not be read, and were not
     replayed.
     """
-    topics = [f"floe.{name}.v1" for name in _OF_TOPICS]
-    return unread_records(rejects.filter(pl.col("kafka_topic").is_in(topics)))
+    return unread_records(rejects.filter(pl.col("kafka_topic").is_in(_TOPICS)))
 
 
 def _with_implausible(rows: pl.DataFrame, implausible: pl.DataFrame) -> pl.DataFrame:
