@@ -18,6 +18,7 @@ from .assets.build import WITHOUT_MODELS
 from .cut import DATA_CUT
 from .followed_home import is_followed
 from .resources import lake_to_tidy
+from .run_history import forget_runs
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart", "app")
 _SENSOR_S = 15
@@ -88,6 +89,8 @@ def upkeep(context: dg.OpExecutionContext):
     """The lake's upkeep, in steps: who writes has its turn between them."""
     with lake_to_tidy(Settings(), say=context.log.warning) as lake:
         context.log.info(f"{tidy(lake, may_be_long=is_quiet(Settings()))}")
+    forgotten = forget_runs(context.instance, now=datetime.now(UTC))
+    context.log.info(f"records of {forgotten} runs deleted")
 
 
 @dg.job(

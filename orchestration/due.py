@@ -4,12 +4,14 @@ Here: whether a run is due, with what is of everybody or without, and what of it
 here: the cut (cut.py), computing (assets/), who asks (automation.py, resident.py).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.marts import MARTS
+from transforms.touching import Touches
 
 from .assets.build import Followed
 from .assets.order import in_order
@@ -17,6 +19,7 @@ from .cut import is_behind, read_cut, take_cut, waiting
 from .following import CURSORS
 from .one_run import Run
 
+_MERGING = "patient_status"
 OF_EVERYBODY = frozenset(m.table.full_name for m in MARTS.values() if m.is_of_everybody)
 
 
@@ -58,14 +61,35 @@ def _models_stand_on(lake: Lake) -> datetime | None:
 
 
 def to_compute(lake: Lake, *, with_models: bool) -> list[Followed]:
-    """Tables that are not current for the lake as it stands, and all that is computed from one; in
+    """Tables that are not current for the lake as it stands, and all that may be touched by one; in
     the order in which they are computed.
     """
     run = Run(lake, cut=read_cut(take_cut(lake)))
-    names: set[str] = set()
+    topics, chosen = _landed_topics(run), {}
     for one in in_order():
-        stands = one.stands(run, run.cursors.get(one.table.full_name))
-        stays = one.is_of_everybody and stands.can_wait and not with_models
-        if not stays and (not stands.is_current or names.intersection(one.inputs)):
-            names.add(one.table.full_name)
-    return [one for one in in_order() if one.table.full_name in names]
+        if one.can_wait(run) and not with_models:
+            continue
+        if _may_be_touched(one, by=chosen, topics=topics) or not one.is_untouched(run):
+            chosen[one.table.full_name] = one
+    return list(chosen.values())
+
+
+def _landed_topics(run: Run) -> frozenset[str] | None:
+    """Topics of which something landed since the oldest cut that a table stands on; None = of any: a
+    patient's status may merge the records of two, of whatever topic.
+    """
+    changed = run.changed(min((c.raw_snapshot for c in run.cursors.values()), default=0))
+    if changed is None or f"raw.{_MERGING}" in changed:
+        return None
+    return frozenset(name.removeprefix("raw.") for name in changed)
+
+
+def _may_be_touched(one: Followed, *, by: Collection[str], topics: frozenset[str] | None) -> bool:
+    """By one of these tables, if its rows of these topics change."""
+    touching = [one.touched_by.get(name, (Touches(),)) for name in one.inputs if name in by]
+    return any(_is_of(touches, topics) for part in touching for touches in part)
+
+
+def _is_of(touches: Touches, topics: frozenset[str] | None) -> bool:
+    column, values = touches.part or (None, frozenset())
+    return column != "topic" or topics is None or bool(values & topics)

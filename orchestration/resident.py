@@ -32,7 +32,7 @@ from .materializing import failure_of
 from .releases import RELEASES
 
 _MARK = {"floe/made_by": "floe follow"}
-_LOOK_S = 1.0
+_LOOK_S, _LONGEST_REST_S = 1.0, 15.0
 _MOST_BYTES = 3 << 29  # 1.5 GiB
 
 
@@ -42,11 +42,17 @@ def follow(settings, *, say: Callable[[str], None]) -> None:
     with alone_in(settings), dg.DagsterInstance.get() as instance:
         resident = Resident(settings, instance, say)
         while True:
-            time.sleep(_LOOK_S)
+            began = time.monotonic()
             resident.look()
+            time.sleep(_rest_s(time.monotonic() - began))
             if psutil.Process().memory_info().rss > _MOST_BYTES:
                 say("starts anew, to give back the memory of what it computed")
                 os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _rest_s(taken_s: float) -> float:
+    """As long as the look took, so that a stream leaves half of the time to others."""
+    return min(max(taken_s, _LOOK_S), _LONGEST_REST_S)
 
 
 class Resident:

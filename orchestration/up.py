@@ -8,6 +8,7 @@ Order of starting: 1. what an earlier run of this home left is ended, ports are 
 Stopping ends the broker last, so that the last batch lands while there still is one.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -181,8 +182,10 @@ def _dagster(settings) -> Child:
 
 
 def _follow(settings) -> Child:
-    """A run may take long."""
-    return _child(settings, "follow", _verb("follow"))
+    """A run may take long. Half of the cores stay with landing and pages."""
+    half = str(max(1, (os.cpu_count() or 1) // 2))
+    threads = {"POLARS_MAX_THREADS": half, "FLOE_LAKE_THREADS": str(settings.lake_threads or half)}
+    return _child(settings, "follow", _verb("follow"), environment=threads)
 
 
 def _start_broker(settings, kafka: LocalBroker, supervisor: Supervisor, say: Say) -> None:

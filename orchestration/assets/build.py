@@ -138,7 +138,7 @@ class Followed:
 
     def _standing(self, run: Run, before: Cursor | None) -> tuple[Standing, pl.Series | None]:
         """How the table stands, and the keys of which it must be computed anew, None = all."""
-        stands = self.stands(run, before)
+        stands = self._stands(run, before)
         if before is None or stands.changed is None:
             return stands, None
         keys = touched(
@@ -149,8 +149,19 @@ class Followed:
         )
         return stands, keys
 
-    def stands(self, run: Run, before: Cursor | None) -> Standing:
-        """How it stands by its cursor."""
+    def is_untouched(self, run: Run) -> bool:
+        """Whether it is what it would be if it were computed now, and its checks hold."""
+        _, keys = self._standing(run, run.cursors.get(self.table.full_name))
+        checks = run.checks(self.table)
+        is_whole = checks.height > 0 and checks["is_passed"].all()
+        return is_whole and keys is not None and keys.is_empty()
+
+    def can_wait(self, run: Run) -> bool:
+        """Whether it is of everybody, and right of the cut that it stands on."""
+        before = run.cursors.get(self.table.full_name)
+        return self.is_of_everybody and self._stands(run, before).can_wait
+
+    def _stands(self, run: Run, before: Cursor | None) -> Standing:
         return standing(
             before,
             inputs=self.inputs,

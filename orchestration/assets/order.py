@@ -23,7 +23,6 @@ def advance(run: Run) -> None:
     and those that it left alone, where nothing changed for them.
     """
     for one in in_order():
-        before = run.cursors.get(one.table.full_name)
-        if not run.was_visited(one.table) and one.stands(run, before).is_current:
+        if not run.was_visited(one.table) and one.is_untouched(run):
             run.is_current(one.table)
     run.advance()
