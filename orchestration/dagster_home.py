@@ -16,6 +16,8 @@ concurrency:
     max_concurrent_runs: 1
 run_monitoring:
   enabled: true
+freshness:
+  enabled: true
 retention:
   sensor:
     purge_after_days: {skipped: 1, failure: 7, success: 7}

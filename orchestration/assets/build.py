@@ -3,9 +3,10 @@
 Here: the shape that all assets share. Not here: what any of them computes.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dagster as dg
@@ -35,6 +36,10 @@ from .parts import Part
 # Tags of runs: one that computes all, whatever has changed; one in which what is of everybody waits
 FULL, WITHOUT_MODELS = "floe/full", "floe/without_models"
 CHECK = "schema_holds"
+# Each hour a run comes to every table, whatever landed (the schedule `reconcile`).
+FRESH = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=3), warn_window=timedelta(hours=2)
+)
 CHECK_RESULTS = MART_TABLES["check_results"]
 
 
@@ -103,8 +108,12 @@ class Followed:
             computed_at=datetime.now(UTC),
             rows_changed=0,
         )
-        parts = self.parts(run, None if nothing else keys, is_full=is_full)
-        yield from _computed(run, self.table, parts=parts, cursor=cursor, why=stands.why)
+        keys = None if nothing else keys
+        parts = self.parts(run, keys, is_full=is_full)
+        n_keys = None if keys is None else keys.len()
+        yield from _computed(
+            run, self.table, parts=parts, cursor=cursor, why=stands.why, n_keys=n_keys
+        )
 
     def parts(self, run: Run, keys: pl.Series | None, *, is_full: bool) -> Iterator[Part]:
         """What `compute` gives, at once where that is little, else in batches, of a full computation
@@ -205,25 +214,38 @@ def _asset_of(
         group_name=table.schema,
         kinds={"duckdb", "polars"},
         metadata={"dagster/column_schema": column_schema(table)},
+        freshness_policy=FRESH,
         check_specs=[dg.AssetCheckSpec(CHECK, asset=key, description="; ".join(CHECKS.values()))],
         required_resource_keys={"run"},
     )
     def _asset(context: dg.AssetExecutionContext):
-        tags = context.run.tags
-        yield from run(
-            context.resources.run,
-            is_full=FULL in tags,
-            is_without_models=WITHOUT_MODELS in tags,
-        )
+        tags, began, of_run = context.run.tags, time.monotonic(), context.resources.run
+        how = {"is_full": FULL in tags, "is_without_models": WITHOUT_MODELS in tags}
+        for event in run(of_run, **how):
+            yield _with_facts(event, began=began, read_at=of_run.lake.snapshot())
 
     return _asset
 
 
+def _with_facts(event, *, began: float, read_at: int):
+    """A result with the lake's snapshot that it stands in, and the seconds since `began`."""
+    if not isinstance(event, dg.MaterializeResult):
+        return event
+    facts = {"snapshot": read_at, "seconds": round(time.monotonic() - began, 3)}
+    return event._replace(metadata={**(event.metadata or {}), **facts})
+
+
 def _computed(
-    run: Run, table: Table, *, parts: Iterable[Part], cursor: Cursor | None, why: str
+    run: Run,
+    table: Table,
+    *,
+    parts: Iterable[Part],
+    cursor: Cursor | None,
+    why: str,
+    n_keys: int | None = None,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Checks what was computed and stores what of it differs, part by part. Raises CheckFailed where it
-    can't be stored.
+    can't be stored. `n_keys`: how many were touched, None = all.
     """
     checks, rows_changed = check_table(table, table.empty()), 0
     for part in parts:
@@ -247,7 +269,9 @@ def _computed(
     if rows_changed:
         run.is_written(table)
     row_count = checks["rows"][0] if part.is_whole else None
-    yield _result(table, checks, rows_changed=rows_changed, why=why, row_count=row_count)
+    result = _result(table, checks, rows_changed=rows_changed, why=why, row_count=row_count)
+    touched_keys = "all" if n_keys is None else n_keys
+    yield result._replace(metadata={**result.metadata, "keys touched": touched_keys})
 
 
 def store(

@@ -17,7 +17,7 @@ from ingest.landing import land, prepare
 from ingest.settings import Settings
 from ingest.stream import Batch
 from orchestration.assets import app_assets, core_assets, mart_assets, raw_assets
-from orchestration.assets.build import CHECK, table_key
+from orchestration.assets.build import CHECK, FRESH, table_key
 from orchestration.assets.order import in_order
 from orchestration.automation import materialize_job, on_new_data, reconcile
 from orchestration.cut import take_cut, waiting
@@ -134,6 +134,31 @@ def test_checks_of_every_table(graph):
     ]
     tables += [MART_TABLES["metric_versions"], MART_TABLES["restatements"]]
     assert found == {(table_key(t.full_name), CHECK) for t in tables}
+
+
+def test_the_age_of_every_table_is_watched(graph):
+    """Dagster shows which has not been come to for hours: each of core and mart."""
+    computed = {k for k in graph.get_all_asset_keys() if k.path[0] in ("core", "mart")}
+    policies = {graph.get(key).freshness_policy_or_from_metadata for key in computed}
+    assert policies == {FRESH}
+
+
+def test_a_run_says_what_it_did_and_what_it_took(home):
+    """Of each table: keys, rows, why, the snapshot, seconds."""
+    land_a_clinic(home, offset=0)
+    job, clinics = defs.resolve_job_def(materialize_job.name), table_key("core.clinics")
+    chosen = [table_key("core.data_cut"), clinics]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, asset_selection=chosen)
+    [event] = [e for e in result.get_asset_materialization_events() if e.asset_key == clinics]
+    facts = {name: value.value for name, value in event.materialization.metadata.items()}
+    with Lake.open(home, read_only=True) as lake:
+        last = lake.snapshot()
+    assert facts["keys touched"] == "all"
+    assert facts["rows changed"] == facts["dagster/row_count"] == 1
+    assert facts["because"] == "it was never computed"
+    assert facts["snapshot"] == last
+    assert facts["seconds"] > 0
 
 
 def test_columns_are_described(graph):

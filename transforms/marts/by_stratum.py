@@ -85,6 +85,11 @@ def marks(
     return (~numbered["_row"].is_in(shown.implode())).alias(MARK)
 
 
+def by_itself(**_: object) -> list[pl.DataFrame]:
+    """`coupled` of a summary of which each stratum is of its own patients alone."""
+    return []
+
+
 class Summary(Protocol):
     """What of `marts.Mart` is needed here."""
 
@@ -108,6 +113,7 @@ def brought_forward(
     """
     over = Over(STORED, touched)
     rows = summary.compute(**inputs, options=options, cut=cut, over=over)
+    rows = rows.join(over.strata(), on=STRATUM_COLUMNS, how="semi", nulls_equal=True)
     others = stored.join(over.strata(), on=STRATUM_COLUMNS, how="anti", nulls_equal=True)
     both = pl.concat([rows, others.select(rows.columns)])
     new = both.with_columns(marks(both, summary.cells(options), is_released=summary.is_released))

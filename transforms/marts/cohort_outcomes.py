@@ -36,7 +36,7 @@ from .cohort_responses import Units
 from .patient_outcomes import lasting_response
 from .stamp import stamped
 from .strata import Over, by_strata, of_episodes, per_subject, with_clinics
-from .visit_values import asked_of, due_of, judgements_of, people_of, values_of
+from .visit_values import coupling, due_of, judgements_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
 INPUTS = (
@@ -172,8 +172,7 @@ def coupled(
     people = (
         people_of(adsl, subject_episodes, options=options, episode=episode) for episode in EPISODES
     )
-    asked = (asked_of(values, of_episode) for of_episode in people)
-    return [frame.sort(frame.columns) for frame in asked]
+    return [frame for of_episode in people for frame in coupling(values, of_episode)]
 
 
 def _is_asked_for() -> pl.Expr:

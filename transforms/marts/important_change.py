@@ -22,12 +22,14 @@ from ..rules import measurement_error, pain, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import anchor
+from .by_stratum import by_itself
 from .stamp import stamped
 from .strata import by_strata
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["important_change"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.subject_episodes")
+coupled = by_itself
 METRIC = "pgic_anchor_mic"
 ANCHOR = "PGIC"
 _BY = ["parameter", "visit"]

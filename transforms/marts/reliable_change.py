@@ -28,7 +28,7 @@ from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
 from .stamp import stamped
 from .strata import by_strata, with_clinics
-from .visit_values import asked_of, due_of, expected_of, people_of, values_of
+from .visit_values import asked_of, coupling, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["reliable_change"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.subject_episodes")
@@ -67,7 +67,7 @@ def compute(
         return TABLE.empty()
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     errors = known_errors(options=options)
-    values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(errors["parameter"].implode()))
+    values = _values(adqs, adact, errors)
     expected = _expected(values, people, due)
     rows = _counts(expected, due, over=with_clinics(over)).join(errors, on="parameter")
     patients = _of_patients(expected, over=with_clinics(over)) if episode == ALL else None
@@ -100,6 +100,19 @@ def cells(options: Options) -> disclosure.Cells:
     return disclosure.Cells(
         counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell
     )
+
+
+def coupled(
+    *, adsl: pl.DataFrame, subject_episodes: pl.DataFrame, adqs, adact, options: Options
+) -> list[pl.DataFrame]:
+    """What the rows of a stratum are made of that is of everybody."""
+    people = people_of(adsl, subject_episodes, options=options)
+    return coupling(_values(adqs, adact, known_errors(options=options)), people)
+
+
+def _values(adqs: pl.DataFrame, adact: pl.DataFrame, errors: pl.DataFrame) -> pl.DataFrame:
+    has_error = pl.col("PARAMCD").is_in(errors["parameter"].implode())
+    return values_of(adqs, adact).filter(has_error)
 
 
 def _expected(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ patient's as a cluster, are for somebody who asks.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -29,7 +30,7 @@ from ..statistics import rate_columns, repeated
 from .cohort_estimates import of_several_units
 from .stamp import stamped
 from .strata import by_strata
-from .visit_values import asked_of, due_of, expected_of, people_of, values_of
+from .visit_values import asked_of, coupling, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_curves"]
 INPUTS = (
@@ -84,6 +85,22 @@ def compute(
     return TABLE.conform(stamped(curves, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
+def coupled(
+    *,
+    adsl: pl.DataFrame,
+    subject_episodes: pl.DataFrame,
+    adqs: pl.DataFrame,
+    options: Options,
+    **_: Any,
+) -> list[pl.DataFrame]:
+    """What the rows of a stratum are made of that is of everybody."""
+    return coupling(_values(adqs), people_of(adsl, subject_episodes, options=options))
+
+
+def _values(adqs: pl.DataFrame) -> pl.DataFrame:
+    return values_of(adqs.filter(pl.col("PARAMCD").is_in(list(_IN_PERCENT))))
+
+
 def _improved(people: pl.DataFrame, adqs: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """A row a patient due with an evaluable baseline, parameter and visit: `percent`, null = no
     value.
@@ -91,7 +108,7 @@ def _improved(people: pl.DataFrame, adqs: pl.DataFrame, *, cut: Cut) -> pl.DataF
     From the day of the first intercurrent event on nothing is reached, as in the shares of
     responders of cohort_outcomes (the strategy `composite`).
     """
-    values = values_of(adqs.filter(pl.col("PARAMCD").is_in(list(_IN_PERCENT))))
+    values = _values(adqs)
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     expected = expected_of(values, due, asked_of(values, people)).filter("can_improve")
     better = {

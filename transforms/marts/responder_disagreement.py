@@ -19,6 +19,7 @@ from ..rules import windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from ..statistics import repeated
+from .by_stratum import by_itself
 from .cohort_estimates import as_proportion
 from .stamp import stamped
 from .strata import by_strata
@@ -26,6 +27,7 @@ from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["responder_disagreement"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.subject_episodes")
+coupled = by_itself
 METRIC = "rule_disagreement"
 _VERDICT = ("pct30", "points", "pgic")
 _BOTH_RULES = [

@@ -176,6 +176,12 @@ def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def coupling(values: pl.DataFrame, people: pl.DataFrame) -> list[pl.DataFrame]:
+    """What strata that expect these values stand on of everybody: what studies and clinics ask for."""
+    asked = asked_of(values, people)
+    return [asked.sort(asked.columns)]
+
+
 def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`STUDYID`, `clinic_id`, `PARAMCD`, `AVISIT`: what each study asks for, where clinics do at
     all.
