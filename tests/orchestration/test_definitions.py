@@ -228,8 +228,11 @@ def test_models_that_wait_are_due_at_their_time(home, monkeypatch, minutes, expe
     stand_on_an_older_cut(home)
     settings = home.model_copy(update={"models_every_min": 60.0 if minutes else 0.0})
     with Lake.open(home, read_only=True) as lake:
-        (at,) = lake.rows("SELECT max(snapshot_time) FROM ducklake_snapshots('lake')")[0]
-        now = at + timedelta(minutes=minutes, seconds=5)
+        (at,) = lake.rows(
+            """SELECT snapshot_time FROM ducklake_snapshots('lake')
+               WHERE snapshot_id = (SELECT min(raw_snapshot) FROM app.cursors)"""
+        )[0]
+        now = at + timedelta(minutes=minutes, seconds=1)
         assert due(lake, settings, now=now) == expected
 
 
