@@ -108,9 +108,8 @@ def _by_ids(name: str, step: CoreStep) -> CoreStep:
     """The step by record ids: of an event the id that it was sent with, and what core calls it."""
     record_id = TOPIC_BY_NAME[name].record_id
     names = Touches(columns=("record_id", "name"), part=("topic", frozenset({name})))
-    touched_by = {f"raw.{name}": by(record_id)} | {
-        table: (names, *touches) for table, touches in step.touched_by.items()
-    }
+    renamed = (names, *step.touched_by["core.identities"])
+    touched_by = step.touched_by | {f"raw.{name}": by(record_id), "core.identities": renamed}
     if "core.patients" in step.inputs:
         own = Touches(columns=("patient_id",), through=_ids_of_patients(name, record_id))
         touched_by["core.patients"] = (own,) if "patient_id" in step.table.names else ()
