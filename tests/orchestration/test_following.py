@@ -151,19 +151,20 @@ def test_what_is_of_everybody_waits_for_its_hour(site):
     before = {name: site.table(name) for name in models}
     site.land([site.rest.pop(at)])
     told = site.run(is_without_models=True)
-    assert {name for name, (_, why) in told.items() if "waits for its hour" in why} == models
+    left = {name for name, (_, why) in told.items() if "waits for its hour" in why}
+    assert {"mart.clinic_funnel", "mart.adverse_event_comparisons"} <= left <= models
     assert told["mart.adae"][0] > 0
     for name, table in before.items():
         assert_frame_equal(site.table(name), table, check_row_order=False)
     cut = site.table("core.data_cut").row(0, named=True)
     cursors = site.table("app.cursors")
     behind = cursors.filter(pl.col("raw_snapshot") != cut["lake_snapshot"])
-    assert set(behind["table_name"]) == models
+    assert set(behind["table_name"]) == left
     with Lake.open(site.settings, read_only=True) as lake:
-        assert waiting(lake) == models
+        assert waiting(lake) == left
         assert not is_behind(lake)
     told = site.run()
-    assert {name for name, (rows, _) in told.items() if rows} <= models
+    assert {name for name, (rows, _) in told.items() if rows} <= left
     with Lake.open(site.settings, read_only=True) as lake:
         assert not waiting(lake)
     assert changed(site.run(is_full=True)) == {}
