@@ -27,6 +27,7 @@ _SYSTEMS = (
     "tests/orchestration/test_releases.py",
     "tests/orchestration/test_following.py",
     "tests/orchestration/test_resident.py",
+    "tests/orchestration/test_histories.py",
     "tests/orchestration/test_comparing.py",
     "tests/orchestration/test_engines.py",
     "tests/orchestration/test_masked_arms.py",
