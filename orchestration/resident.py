@@ -32,7 +32,7 @@ from .materializing import failure_of
 from .releases import RELEASES
 
 _MARK = {"floe/made_by": "floe follow"}
-_LOOK_S, _LONGEST_REST_S = 1.0, 15.0
+_LOOK_S, _LONGEST_REST_S = 1.0, 5.0
 _MOST_BYTES = 3 << 29  # 1.5 GiB
 
 
@@ -51,7 +51,7 @@ def follow(settings, *, say: Callable[[str], None]) -> None:
 
 
 def _rest_s(taken_s: float) -> float:
-    """As long as the look took, so that a stream leaves half of the time to others."""
+    """As long as the look took, up to some seconds, so that a stream leaves time to others."""
     return min(max(taken_s, _LOOK_S), _LONGEST_REST_S)
 
 
