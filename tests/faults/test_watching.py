@@ -19,7 +19,7 @@ from ingest.running import running
 from tests.faults.test_up import Up, up  # noqa: F401
 
 pytestmark = pytest.mark.timeout(1200)
-PARTS = ("alerts", "broker", "dagster", "dashboards", "ingest")
+PARTS = ("alerts", "broker", "dagster", "dashboards", "follow", "ingest")
 
 
 def parts(one: Up) -> dict[str, dict]:
