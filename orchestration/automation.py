@@ -18,7 +18,7 @@ from .assets.build import WITHOUT_MODELS
 from .cut import DATA_CUT
 from .followed_home import is_followed
 from .resources import lake_to_tidy
-from .run_history import forget_runs
+from .run_history import fail_killed, forget_runs, has_failed
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart", "app")
 _SENSOR_S = 15
@@ -43,6 +43,11 @@ def on_new_data(context: dg.SensorEvaluationContext):
     """One run where records have landed since the last; none while one is at work, or while
     `floe follow` makes them.
     """
+    settings = Settings()
+    if is_followed(settings):
+        return dg.SkipReason("floe follow keeps core and mart up to date")
+    failed = has_failed(context.instance, materialize_job.name)  # not the one that was killed
+    fail_killed(context.instance)
     at_work = dg.RunsFilter(
         job_name=materialize_job.name,
         statuses=[
@@ -55,25 +60,14 @@ def on_new_data(context: dg.SensorEvaluationContext):
         return dg.SkipReason("a run is at work")
     from .due import due  # every mart's libraries
 
-    settings = Settings()
-    if is_followed(settings):
-        return dg.SkipReason("floe follow keeps core and mart up to date")
     try:
         with Lake.open(settings, read_only=True) as lake:
-            is_due = due(
-                lake, settings, now=datetime.now(UTC), after_failure=_has_failed(context.instance)
-            )
+            is_due = due(lake, settings, now=datetime.now(UTC), after_failure=failed)
     except CatalogMissing as error:
         return dg.SkipReason(str(error))
     if is_due is None:
         return dg.SkipReason("core and mart are up to date with raw")
     return dg.RunRequest(tags={} if is_due.with_models else {WITHOUT_MODELS: "true"})
-
-
-def _has_failed(instance: dg.DagsterInstance) -> bool:
-    """Whether the last run did."""
-    last = instance.get_runs(dg.RunsFilter(job_name=materialize_job.name), limit=1)
-    return bool(last) and last[0].status == dg.DagsterRunStatus.FAILURE
 
 
 @dg.schedule(

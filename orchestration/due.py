@@ -18,6 +18,7 @@ from .assets.order import in_order
 from .cut import is_behind, read_cut, take_cut, waiting
 from .following import CURSORS
 from .one_run import Run
+from .releases import tells_arms
 
 _MERGING = "patient_status"
 OF_EVERYBODY = frozenset(m.table.full_name for m in MARTS.values() if m.is_of_everybody)
@@ -43,7 +44,8 @@ def due(
         return None
     every = timedelta(minutes=settings.models_every_min)
     stand_on = _models_stand_on(lake)
-    with_models = stand_on is None or stand_on <= now - every
+    # a release that shows arms which are masked by now is made anew at once, and waits for models
+    with_models = stand_on is None or stand_on <= now - every or tells_arms(lake)
     return Due(with_models) if has_landed or with_models or behind - OF_EVERYBODY else None
 
 

@@ -40,7 +40,7 @@ def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datet
     since, once no table waits; says in a sentence what was done.
     """
     last = last_release(lake)
-    stays = last and now - last["released_at"] < every and not _tells_arms(lake)
+    stays = last and now - last["released_at"] < every and not tells_arms(lake)
     if stays and not outdated_tables(lake, schemas=("app",)):
         return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
     if waiting(lake):
@@ -48,7 +48,7 @@ def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datet
     return make_release(lake, options=options, now=now)
 
 
-def _tells_arms(lake: Lake) -> bool:
+def tells_arms(lake: Lake) -> bool:
     """Whether the release in force has figures of arms of a study that is masked by now."""
     studies = list(masked_studies(lake))
     if not studies:

@@ -30,8 +30,8 @@ from .due import Due, due, to_compute
 from .followed_home import alone_in
 from .materializing import failure_of
 from .releases import RELEASES
+from .run_history import FOLLOWING, fail_killed, has_failed
 
-_MARK = {"floe/made_by": "floe follow"}
 _LOOK_S, _LONGEST_REST_S = 1.0, 5.0
 _MOST_BYTES = 3 << 29  # 1.5 GiB
 
@@ -61,11 +61,8 @@ class Resident:
 
         self._settings, self._instance, self._say = settings, instance, say
         self._job = defs.resolve_job_def(materialize_job.name)
-        self._has_failed = False
-        for run in instance.get_runs(
-            dg.RunsFilter(tags=_MARK, statuses=[dg.DagsterRunStatus.STARTED])
-        ):
-            instance.report_run_failed(run, "the process that made this run was killed")
+        self._has_failed = has_failed(instance, self._job.name)  # not the one that was killed
+        fail_killed(instance)
 
     def look(self) -> None:
         """One run, where one is due."""
@@ -83,7 +80,7 @@ class Resident:
         result = self._job.execute_in_process(
             instance=self._instance,
             raise_on_error=False,
-            tags=_MARK if is_due.with_models else _MARK | {WITHOUT_MODELS: "true"},
+            tags=FOLLOWING if is_due.with_models else FOLLOWING | {WITHOUT_MODELS: "true"},
             asset_selection=[table_key(name) for name in (*around, *tables)],
         )
         self._has_failed = not result.success

@@ -1,6 +1,6 @@
-"""Dagster's records of runs, of which only the newest are kept.
+"""Dagster's records of runs: those of a process that was killed, and which are kept.
 
-Here: which runs go. Not here: Dagster's ticks (dagster_home.py), Floe's own account of what changed
+Here: what is said of the killed, which runs go. Not here: Dagster's ticks (dagster_home.py), Floe's own account of what changed
 (app.cursors, mart.restatements).
 
 A stream makes some thousand runs a day, and Dagster keeps a file for each.
@@ -10,8 +10,24 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+FOLLOWING = {"floe/made_by": "floe follow"}  # the tag of runs that no process of Dagster's watches
 _AT_ONCE = 200
 KEPT, KEPT_FAILED = timedelta(days=1), timedelta(days=30)
+
+
+def has_failed(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Whether the last run of the job did."""
+    last = instance.get_runs(dg.RunsFilter(job_name=job_name), limit=1)
+    return bool(last) and last[0].status == dg.DagsterRunStatus.FAILURE
+
+
+def fail_killed(instance: dg.DagsterInstance) -> None:
+    """Runs of `floe follow` that are at work by their records, where there is no such process: they
+    would hold up all others for ever.
+    """
+    at_work = dg.RunsFilter(tags=FOLLOWING, statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(at_work):
+        instance.report_run_failed(run, "the process that made this run was killed")
 
 
 def forget_runs(instance: dg.DagsterInstance, *, now: datetime) -> int:

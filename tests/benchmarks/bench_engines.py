@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.simulate import Plan, simulate
 from orchestration.assets.order import in_order
 from tests.followed import needed_for
 from tests.full_run import NOTES
+from tests.ray_cluster import running, token_environment
 
 from .incremental_site import land_all
 from .results import record, scale
@@ -49,30 +48,9 @@ def run() -> None:
 
 
 def _seconds_on_ray(nodes: int) -> float:
-    with _cluster(nodes) as address:
-        return _seconds({"FLOE_ENGINE": "ray", "FLOE_RAY_ADDRESS": address, **_TOKENS})
-
-
-_TOKENS = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": _TOKEN,
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-
-
-@contextmanager
-def _cluster(nodes: int) -> Iterator[str]:
-    cluster = subprocess.Popen(
-        [sys.executable, "-m", "tests.ray_cluster", str(nodes)],
-        env=os.environ | _TOKENS,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield cluster.stdout.readline().strip()
-    finally:
-        cluster.communicate()
+    with running(nodes, token=_TOKEN) as address:
+        own = {"FLOE_ENGINE": "ray", "FLOE_RAY_ADDRESS": address}
+        return _seconds(own | token_environment(_TOKEN))
 
 
 def _seconds(own: dict[str, str]) -> float:

@@ -25,6 +25,7 @@ from orchestration.definitions import defs
 from orchestration.due import OF_EVERYBODY, Due, due
 from orchestration.followed_home import alone_in
 from orchestration.following import Cursor, fingerprint, write_cursor
+from orchestration.run_history import FOLLOWING
 from transforms.core import CORE
 from transforms.errors import FloeError
 from transforms.marts import MARTS
@@ -33,7 +34,7 @@ from transforms.schemas import CORE_TABLES, MART_TABLES, TOPICS
 # Facts of the code or of the run itself, not of events
 FROM_NO_TOPIC = {"mart.metric_definitions", "mart.data_dictionary"}
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-FOLLOWING = [one.table.full_name for one in in_order()]
+TABLES_THAT_FOLLOW = [one.table.full_name for one in in_order()]
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +197,8 @@ def take_in(settings, *, tables: Sequence[str]) -> None:
 
 def stand_on_an_older_cut(settings) -> None:
     """The models of everybody, while nothing landed since; all others stand on the cut in force."""
-    take_in(settings, tables=FOLLOWING)
-    take_in(settings, tables=[name for name in FOLLOWING if name not in OF_EVERYBODY])
+    take_in(settings, tables=TABLES_THAT_FOLLOW)
+    take_in(settings, tables=[name for name in TABLES_THAT_FOLLOW if name not in OF_EVERYBODY])
 
 
 def test_sensor_asks_the_lake(home):
@@ -212,10 +213,34 @@ def test_sensor_asks_the_lake(home):
         cut = [table_key("core.data_cut"), table_key("core.clinics")]
         assert job.execute_in_process(instance=instance, asset_selection=cut).success
         assert isinstance(evaluate(instance), dg.RunRequest)
-        take_in(home, tables=FOLLOWING)
+        take_in(home, tables=TABLES_THAT_FOLLOW)
         assert "up to date" in evaluate(instance).skip_message
         land_a_clinic(home, offset=1)
         assert isinstance(evaluate(instance), dg.RunRequest)
+
+
+def test_sensor_takes_over_from_one_that_was_killed(home):
+    """A run of `floe follow` that its record calls at work holds up nobody once the process has gone."""
+    land_a_clinic(home, offset=0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = defs.resolve_job_def(materialize_job.name)
+        started = dg.DagsterRunStatus.STARTED
+        run = instance.create_run_for_job(job, tags=FOLLOWING, status=started)
+        with alone_in(home):
+            evaluate(instance)
+            assert instance.get_run_by_id(run.run_id).status == started
+        assert isinstance(evaluate(instance), dg.RunRequest)
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_arms_that_a_release_shows_do_not_wait_for_models(home, monkeypatch):
+    """Where a study was masked since, the run that releases anew has the models."""
+    stand_on_an_older_cut(home)
+    land_a_clinic(home, offset=0)
+    with Lake.open(home) as lake:
+        assert due(lake, home, now=datetime.now(UTC)) == Due(False)
+        monkeypatch.setattr("orchestration.due.tells_arms", lambda _: True)
+        assert due(lake, home, now=datetime.now(UTC)) == Due(True)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +278,7 @@ def test_every_table_that_follows_has_a_cursor(home):
     with Lake.open(home) as lake:
         cut = take_cut(lake)
         lake.write(lambda w: w.replace(CORE_TABLES["data_cut"], cut))
-        assert waiting(lake) == set(FOLLOWING)
+        assert waiting(lake) == set(TABLES_THAT_FOLLOW)
 
 
 def test_what_landed_is_due_without_models_before_their_time(home):

@@ -98,7 +98,7 @@ def finished(instance, n_runs: int) -> bool:
 
 
 @pytest.mark.timeout(1_800)
-def test_a_lake_is_followed(settings, follower):
+def test_a_lake_is_followed(settings, follower, monkeypatch):
     """1. killed in its first run, it computes the rest when it is started again, and Dagster's record
     says of the run that was killed that it failed; 2. a second one is refused; 3. after an event of
     care a run has the tables that this can touch, with their checks, and all stand on its cut; 4.
@@ -109,7 +109,7 @@ def test_a_lake_is_followed(settings, follower):
     records.remove(care)
     first: dict[str, int] = {}
     land_all(settings, records, first=first)
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    monkeypatch.setenv("DAGSTER_HOME", str(prepare_dagster_home(settings)))
 
     killed = follower()
     wait_until(lambda: computed_tables(settings) > 5)
