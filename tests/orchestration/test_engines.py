@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from orchestration.comparing import compare
 from orchestration.one_run import Run
 from tests.followed import brought_up_to_date, needed_for
 from tests.full_run import DIES_AT, NOTES
+from tests.ray_cluster import running
 
 PLAN = Plan(
     clinics=2,
@@ -172,27 +172,9 @@ def _spoiled(writer, name: str) -> None:
 # --- engines ------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _cluster(nodes: int) -> Iterator[str]:
-    """A Ray cluster that asks for a token; its address."""
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
-    cluster = subprocess.Popen(
-        [sys.executable, "-m", "tests.ray_cluster", str(nodes)],
-        env=os.environ | own,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield cluster.stdout.readline().strip()
-    finally:
-        cluster.communicate()
-
-
 @pytest.fixture(scope="module")
 def ray_address(home) -> Iterator[str]:
-    with _cluster(nodes=2) as address:
+    with running(nodes=2, token=TOKEN) as address:
         yield address
 
 
